@@ -1,0 +1,121 @@
+//! What users see and change of themselves.
+
+use std::fmt;
+
+use crate::{
+    Cache, Error, Event, Result, Service, SessionId, User, UserId,
+    ports::{Passwords, Repository, Store, Transaction},
+    service::Adapters,
+    user::{check_name, check_password},
+};
+
+/// What a user wants changed; `None` leaves a thing as it is.
+#[derive(Clone, Debug, Default)]
+pub struct UserChanges {
+    /// What to call them.
+    pub name: Option<String>,
+}
+
+/// A change of password.
+pub struct PasswordChange {
+    /// The password so far, in clear.
+    pub current: String,
+    /// The password from now on, in clear.
+    pub new: String,
+}
+
+impl fmt::Debug for PasswordChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordChange").finish_non_exhaustive()
+    }
+}
+
+impl<A: Adapters> Service<A> {
+    /// Finds a user, asking the cache first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]
+    pub async fn user(&self, id: UserId) -> Result<User> {
+        if let Ok(Some(user)) = self.users.get(&id).await {
+            return Ok(user);
+        }
+        let user = self.store.find_user(id).await?.ok_or(Error::NotFound)?;
+        self.remember_user(&user).await;
+        Ok(user)
+    }
+
+    /// Finds several users; those that do not exist are left out.
+    pub async fn users_by_id(&self, ids: &[UserId]) -> Result<Vec<User>> {
+        self.store.find_users(ids).await
+    }
+
+    /// Changes a user, if the stored version is still the expected one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`], [`Error::NotFound`] or [`Error::VersionConflict`]
+    pub async fn update_user(
+        &self,
+        id: UserId,
+        expected_version: Option<u64>,
+        changes: UserChanges,
+    ) -> Result<User> {
+        let mut user = self.store.find_user(id).await?.ok_or(Error::NotFound)?;
+        if expected_version.is_some_and(|version| version != user.version) {
+            return Err(Error::VersionConflict);
+        }
+        if let Some(name) = changes.name {
+            user.name = check_name("name", &name)?;
+        }
+        user.version += 1;
+        user.updated_at = self.clock.now();
+        let transaction = self.store.begin().await?;
+        transaction.update_user(&user).await?;
+        let event = Event::UserUpdated { user_id: id };
+        transaction.record(&self.event(None, id, event)).await?;
+        transaction.commit().await?;
+        self.remember_user(&user).await;
+        Ok(user)
+    }
+
+    /// Changes a user's password and ends their other sessions.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongCredentials`] if the current password is not that, [`Error::Invalid`]
+    pub async fn change_password(
+        &self,
+        user: UserId,
+        keep: Option<SessionId>,
+        change: PasswordChange,
+    ) -> Result<()> {
+        check_password("new_password", &change.new)?;
+        let hash = self.store.find_password_hash(user).await?;
+        if !self.passwords.verify(&change.current, hash.as_deref()).await? {
+            return Err(Error::WrongCredentials);
+        }
+        let hash = self.passwords.hash(&change.new).await?;
+        let transaction = self.store.begin().await?;
+        transaction.update_password_hash(user, &hash).await?;
+        let event = Event::UserPasswordChanged { user_id: user };
+        transaction.record(&self.event(None, user, event)).await?;
+        transaction.commit().await?;
+        for session in self.sessions_of(user).await? {
+            if Some(session.id) != keep {
+                self.end_session(&session, "password_changed").await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops what this node remembers of a user who changed on another node.
+    pub async fn forget_user(&self, id: UserId) {
+        _ = self.users.remove(&id).await;
+    }
+
+    async fn remember_user(&self, user: &User) {
+        let ttl = self.settings.cache_ttl;
+        _ = self.users.put(&user.id, user, ttl).await;
+    }
+}

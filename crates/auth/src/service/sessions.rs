@@ -1,0 +1,61 @@
+//! Seeing and ending sessions.
+
+use crate::{
+    Cache, Error, Event, Result, Service, Session, SessionId, UserId,
+    ports::{Repository, Store, Transaction},
+    service::Adapters,
+};
+
+impl<A: Adapters> Service<A> {
+    /// The live sessions of a user, newest first.
+    pub async fn sessions_of(&self, user: UserId) -> Result<Vec<Session>> {
+        self.store.list_sessions(user, self.clock.now()).await
+    }
+
+    /// Ends a session of a user: its tokens are refused from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if the user has no such session.
+    pub async fn revoke_session(&self, user: UserId, session: SessionId) -> Result<()> {
+        let found = self.store.find_session(session).await?;
+        match found.filter(|session| session.user_id == user) {
+            Some(session) => self.end_session(&session, "revoked").await,
+            None => Err(Error::NotFound),
+        }
+    }
+
+    /// Ends the session that asks for it. It is no error if it has ended already.
+    pub async fn logout(&self, session: SessionId) -> Result<()> {
+        match self.store.find_session(session).await? {
+            Some(session) => self.end_session(&session, "logout").await,
+            None => Ok(()),
+        }
+    }
+
+    /// Forgets the sessions that ended by themselves, and answers how many.
+    pub async fn sweep_sessions(&self) -> Result<u64> {
+        self.store.delete_expired_sessions(self.clock.now()).await
+    }
+
+    /// Drops what this node remembers of a session that ended or changed on another node.
+    pub async fn forget_session(&self, session: SessionId) {
+        _ = self.sessions.remove(&session).await;
+    }
+
+    pub(super) async fn end_session(&self, session: &Session, reason: &str) -> Result<()> {
+        let transaction = self.store.begin().await?;
+        if transaction.delete_session(session.id).await? {
+            let event = Event::SessionRevoked {
+                session_id: session.id,
+                user_id: session.user_id,
+                reason: reason.to_owned(),
+            };
+            let event = self.event(None, session.user_id, event);
+            transaction.record(&event).await?;
+            transaction.commit().await?;
+        }
+        self.forget_session(session.id).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,1 @@
+//! One suite per port that every adapter of the port must pass.

@@ -1,0 +1,300 @@
+//! Storing artifacts.
+//!
+//! Bytes and rows cannot be written together. So that no crash leaves bytes that
+//! nobody knows of, an upload first writes down that its bytes are to be
+//! deleted once it has had its time, and takes that back in the transaction that
+//! makes them an artifact.
+
+use std::{fmt, time::SystemTime};
+
+use crate::{
+    Artifact, ArtifactId, Error, Event, IndexStatus, Json, Label, LabelId, OrganizationId, Result,
+    Service, UserId,
+    ports::{
+        BlobWriter, Blobs, Repository, Scope, Store, Stored, TextExtractor, Transaction, Wakeups,
+    },
+    rules,
+    service::{Adapters, Open},
+};
+
+/// How many of the first bytes are looked at to tell what a file is.
+const HEAD: usize = 4096;
+
+/// The media type that says nothing, which browsers send for files they do not know.
+const UNKNOWN: &str = "application/octet-stream";
+
+/// An artifact to store.
+#[derive(Clone, Debug, Default)]
+pub struct NewArtifact {
+    /// Its identity, where the caller decides it; a fresh one otherwise.
+    pub id: Option<ArtifactId>,
+    /// What to call it.
+    pub name: String,
+    /// What its bytes are; found out where it is not said.
+    pub media_type: Option<String>,
+    /// A JSON object; `null` stands for an empty one.
+    pub metadata: Json,
+    /// The names of its labels; those that do not exist are made.
+    pub labels: Vec<String>,
+}
+
+/// An artifact whose bytes are still on their way. Dropping it leaves nothing.
+pub struct Upload<'a, A: Adapters> {
+    service: &'a Service<A>,
+    draft: Draft,
+    writer: <A::Blobs as Blobs>::Writer,
+    size: u64,
+    head: Vec<u8>,
+}
+
+/// What is known of an artifact before its bytes are.
+struct Draft {
+    id: ArtifactId,
+    organization_id: OrganizationId,
+    name: String,
+    media_type: Option<String>,
+    blob_key: String,
+    metadata: Json,
+    labels: Vec<String>,
+    created_by: Option<UserId>,
+    /// When the bytes are deleted unless they became an artifact.
+    due: SystemTime,
+}
+
+impl<A: Adapters> fmt::Debug for Upload<'_, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upload")
+            .field("id", &self.draft.id)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<A: Adapters> Upload<'_, A> {
+    /// Appends bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`]
+    pub async fn write(&mut self, bytes: Vec<u8>) -> Result<()> {
+        self.size = self.size.saturating_add(bytes.len() as u64);
+        self.check_size()?;
+        let missing = (HEAD - self.head.len()).min(bytes.len());
+        self.head.extend_from_slice(&bytes[..missing]);
+        self.writer.write(bytes).await
+    }
+
+    /// Makes the bytes an artifact, which then waits to be indexed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`]; [`Error::TooSlow`] if the upload took longer than it
+    /// may; [`Error::ArtifactExists`] if the caller decided the identity and it
+    /// is not free. Nothing is left then.
+    pub async fn finish(self) -> Result<Artifact> {
+        self.check_size()?;
+        let stored = self.writer.finish().await;
+        let (organization, key) = (self.draft.organization_id, self.draft.blob_key.clone());
+        let due = self.draft.due;
+        let saved = match stored {
+            Ok(stored) => self.service.save(self.draft, stored, &self.head).await,
+            Err(error) => Err(error),
+        };
+        if saved.is_err() {
+            // What fails here is made up for by the sweep.
+            _ = self.service.discard(organization, &key, due).await;
+        }
+        saved
+    }
+
+    fn check_size(&self) -> Result<()> {
+        let limit = self.service.settings.max_bytes;
+        if self.size > limit {
+            return Err(Error::TooLarge { limit });
+        }
+        Ok(())
+    }
+}
+
+impl<A: Adapters> Service<A> {
+    /// Begins to store an artifact: its bytes are written to what this answers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for a name, media type, metadata or labels.
+    pub async fn upload(
+        &self,
+        organization: OrganizationId,
+        actor: Option<UserId>,
+        new: NewArtifact,
+    ) -> Result<Upload<'_, A>> {
+        let draft = self.draft(organization, actor, new)?;
+        self.store
+            .insert_blob_deletion(organization, &draft.blob_key, draft.due)
+            .await?;
+        let writer = self.blobs.create(&draft.blob_key).await?;
+        Ok(Upload {
+            service: self,
+            draft,
+            writer,
+            size: 0,
+            head: Vec::new(),
+        })
+    }
+
+    /// Stores an artifact whose bytes are all there. With an identity that the
+    /// caller decided, doing it again answers the artifact that is there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`], [`Error::TooLarge`]
+    pub async fn create_artifact(
+        &self,
+        organization: OrganizationId,
+        actor: Option<UserId>,
+        new: NewArtifact,
+        bytes: Vec<u8>,
+    ) -> Result<Artifact> {
+        let id = new.id;
+        if let Some(artifact) = self.existing(organization, id).await? {
+            return Ok(artifact);
+        }
+        let mut upload = self.upload(organization, actor, new).await?;
+        upload.write(bytes).await?;
+        match upload.finish().await {
+            Err(Error::ArtifactExists) => {
+                let existing = self.existing(organization, id).await?;
+                existing.ok_or(Error::ArtifactExists)
+            }
+            finished => finished,
+        }
+    }
+
+    async fn existing(
+        &self,
+        organization: OrganizationId,
+        id: Option<ArtifactId>,
+    ) -> Result<Option<Artifact>> {
+        match id {
+            Some(id) => self.store.find_artifact(organization, id).await,
+            None => Ok(None),
+        }
+    }
+
+    fn draft(
+        &self,
+        organization: OrganizationId,
+        actor: Option<UserId>,
+        new: NewArtifact,
+    ) -> Result<Draft> {
+        let media_type = new
+            .media_type
+            .as_deref()
+            .map(rules::check_media_type)
+            .transpose()?;
+        Ok(Draft {
+            id: new.id.unwrap_or_else(|| ArtifactId(self.ids.next())),
+            organization_id: organization,
+            name: rules::check_name(&new.name)?,
+            media_type: media_type.filter(|given| given != UNKNOWN),
+            // Never the id of the artifact: two uploads that claim one id must not share bytes.
+            blob_key: format!("{organization}/{}", ArtifactId(self.ids.next())),
+            metadata: rules::check_metadata(new.metadata)?,
+            labels: rules::check_labels(&new.labels)?,
+            created_by: actor,
+            due: self.clock.now() + self.settings.upload_ttl,
+        })
+    }
+
+    /// Writes an artifact whose bytes are durable.
+    async fn save(&self, draft: Draft, stored: Stored, head: &[u8]) -> Result<Artifact> {
+        let due = draft.due;
+        let artifact = self.artifact_from(draft, stored, head);
+        let organization = artifact.organization_id;
+        if artifact.created_at >= due {
+            return Err(Error::TooSlow);
+        }
+        let transaction = self.store.begin(Scope::Organization(organization)).await?;
+        let kept = transaction.cancel_blob_deletion(organization, &artifact.blob_key, due);
+        if !kept.await? {
+            return Err(Error::TooSlow);
+        }
+        self.make_labels(
+            &transaction,
+            organization,
+            artifact.created_by,
+            &artifact.labels,
+        )
+        .await?;
+        transaction.insert_artifact(organization, &artifact).await?;
+        let event = Event::ArtifactCreated {
+            artifact_id: artifact.id,
+            name: artifact.name.clone(),
+            labels: artifact.labels.clone(),
+        };
+        transaction
+            .record(&self.event(organization, artifact.created_by, event))
+            .await?;
+        transaction.commit().await?;
+        self.wakeups.wake();
+        Ok(artifact)
+    }
+
+    fn artifact_from(&self, draft: Draft, stored: Stored, head: &[u8]) -> Artifact {
+        let now = self.clock.now();
+        let media_type = draft
+            .media_type
+            .unwrap_or_else(|| self.extractor.media_type(&draft.name, head));
+        Artifact {
+            id: draft.id,
+            organization_id: draft.organization_id,
+            name: draft.name,
+            media_type,
+            size: stored.size,
+            sha256: stored.sha256,
+            blob_key: draft.blob_key,
+            metadata: draft.metadata,
+            labels: draft.labels,
+            index_status: IndexStatus::Pending,
+            index_error: None,
+            chunk_count: 0,
+            version: 1,
+            created_by: draft.created_by,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// Makes those of the labels that do not exist.
+    pub(super) async fn make_labels(
+        &self,
+        transaction: &Open<A>,
+        organization: OrganizationId,
+        actor: Option<UserId>,
+        names: &[String],
+    ) -> Result<()> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let created_at = self.clock.now();
+        let wanted: Vec<_> = names
+            .iter()
+            .map(|name| Label {
+                id: LabelId(self.ids.next()),
+                organization_id: organization,
+                name: name.clone(),
+                created_at,
+            })
+            .collect();
+        for label in transaction.ensure_labels(organization, &wanted).await? {
+            let event = Event::LabelCreated {
+                label_id: label.id,
+                name: label.name,
+            };
+            transaction
+                .record(&self.event(organization, actor, event))
+                .await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,205 @@
+//! Which URLs may be followed, before anything is looked up.
+
+use std::net::IpAddr;
+
+use reqwest::{Url, header};
+
+use crate::{Error, Result, Rule, resolver::refusal};
+
+/// The longest URL in bytes: what RFC 9110, section 4.1, asks of everybody.
+const MAX_URL: usize = 8000;
+
+/// Parses a URL, of a request or of a redirect from `base`.
+pub(crate) fn parse(text: &str, base: Option<&Url>) -> Result<Url> {
+    if text.len() > MAX_URL {
+        return Err(Error::url(format!("it is longer than {MAX_URL} bytes")));
+    }
+    let mut url = Url::options()
+        .base_url(base)
+        .parse(text)
+        .map_err(|error| Error::url(error.to_string()))?;
+    url.set_fragment(None);
+    Ok(url)
+}
+
+/// Refuses what is not HTTP, has credentials, or names an address or port that is not open.
+pub(crate) fn check(url: &Url, rules: &[Rule], ports: &[u16]) -> Result<()> {
+    if !matches!(url.scheme(), "http" | "https") {
+        let scheme = url.scheme();
+        let reason = format!("its scheme is {scheme} rather than http or https");
+        return Err(Error::url(reason));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        let reason = "it has credentials in it; send them in a header";
+        return Err(Error::url(reason));
+    }
+    let port = url.port_or_known_default().unwrap_or_default();
+    if port == 0 || !(ports.is_empty() || ports.contains(&port)) {
+        return Err(Error::Port { port });
+    }
+    match address(url)? {
+        Some(address) => match refusal(rules, address) {
+            Some(kind) => Err(Error::Address { address, kind }),
+            None => Ok(()),
+        },
+        None => Ok(()),
+    }
+}
+
+/// The address in a URL; nothing where it has a name, which only looking it up can judge.
+fn address(url: &Url) -> Result<Option<IpAddr>> {
+    let host = url.host_str().ok_or_else(|| Error::url("it has no host"))?;
+    let unbracketed = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    match unbracketed {
+        Some(host) => match host.parse() {
+            Ok(address) => Ok(Some(IpAddr::V6(address))),
+            Err(_) => Err(Error::url("its host is not an address")),
+        },
+        None => Ok(host.parse().ok().map(IpAddr::V4)),
+    }
+}
+
+/// Whether two URLs have the same origin (RFC 6454).
+pub(crate) fn same_origin(a: &Url, b: &Url) -> bool {
+    a.origin() == b.origin()
+}
+
+/// Headers that say what is wanted and nothing about who wants it: the only ones that a
+/// redirect may take to another origin. Keys come under many names.
+pub(crate) fn is_harmless(name: &header::HeaderName) -> bool {
+    [
+        header::ACCEPT,
+        header::ACCEPT_ENCODING,
+        header::ACCEPT_LANGUAGE,
+        header::CONTENT_TYPE,
+        header::RANGE,
+        header::USER_AGENT,
+    ]
+    .contains(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Kind;
+
+    fn checked(text: &str) -> Result<()> {
+        check(&parse(text, None)?, &[], &[])
+    }
+
+    #[test]
+    fn every_spelling_of_an_address_is_seen_through() {
+        for url in [
+            "http://127.0.0.1/",
+            "http://127.1/",
+            "http://2130706433/",
+            "http://0x7f.1/",
+            "http://0x7f000001/",
+            "http://0177.0.0.1/",
+            "http://017700000001/",
+            "http://127.0.0.1./",
+            "http://127.000.000.001/",
+            "http://%31%32%37.0.0.1/",
+            "http://１２７.０.０.１/",
+            "http://①②⑦.⓪.⓪.①/",
+            "http://127。0。0。1/",
+            "http:\\\\127.0.0.1\\",
+            "http:127.0.0.1",
+            "  http://127.0.0.1/\n",
+            "http://127.0\t.0.1/",
+            "HTTP://127.0.0.1:8080/",
+        ] {
+            let answer = checked(url);
+            let kind = match answer {
+                Err(Error::Address { kind, .. }) => Some(kind),
+                _ => None,
+            };
+            assert_eq!(kind, Some(Kind::Loopback), "{url}: {answer:?}");
+        }
+        for url in [
+            "http://[::1]/",
+            "http://[0:0:0:0:0:0:0:1]/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://[::ffff:7f00:1]/",
+            "http://[::127.0.0.1]/",
+            "http://[64:ff9b::127.0.0.1]/",
+            "http://[2002:7f00:1::]/",
+            "http://[fe80::1]/",
+            "http://[fd00:ec2::254]/",
+            "http://[::]/",
+            "http://0/",
+            "http://0.0.0.0/",
+            "http://169.254.169.254/latest/meta-data/",
+            "http://2852039166/",
+            "http://0xa9fea9fe/",
+            "http://168.63.129.16/",
+        ] {
+            let answer = checked(url);
+            assert!(
+                matches!(answer, Err(Error::Address { .. })),
+                "{url}: {answer:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_plain_http_is_refused() {
+        let long = format!("http://a.example/{}", "a".repeat(MAX_URL));
+        for url in [
+            "",
+            "a.example",
+            "/path",
+            "file:///etc/passwd",
+            "ftp://a.example/",
+            "gopher://a.example/",
+            "data:text/plain,a",
+            "unix:///run/docker.sock",
+            "http://",
+            "http:///",
+            "http://u@a.example/",
+            "http://u:p@a.example/",
+            "http://:p@a.example/",
+            "http://[fe80::1%25eth0]/",
+            "http://[::1/",
+            "http://a.example:99999/",
+            "http://256.256.256.256/",
+            "http://1.2.3.4.5/",
+            &long,
+        ] {
+            let answer = checked(url);
+            assert!(
+                matches!(answer, Err(Error::Url { .. })),
+                "{url}: {answer:?}"
+            );
+        }
+        let answer = checked("http://a.example:0/");
+        assert!(matches!(answer, Err(Error::Port { port: 0 })), "{answer:?}");
+    }
+
+    #[test]
+    fn names_and_public_addresses_go_on() {
+        for url in [
+            "http://a.example/",
+            "https://a.example:8443/x?y#z",
+            "http://8.8.8.8/",
+            "http://[2606:4700::1111]/",
+            "http://localhost/",
+        ] {
+            assert!(checked(url).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn ports_can_be_restricted() -> Result<()> {
+        let secure = parse("https://a.example/", None)?;
+        let odd = parse("http://a.example:25/", None)?;
+        assert!(check(&secure, &[], &[80, 443]).is_ok());
+        assert!(matches!(
+            check(&odd, &[], &[80, 443]),
+            Err(Error::Port { port: 25 })
+        ));
+        Ok(())
+    }
+}

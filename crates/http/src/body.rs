@@ -1,0 +1,168 @@
+//! Request bodies: bounded, typed, validated.
+
+use actix_web::{
+    HttpRequest,
+    http::{StatusCode, header},
+    web,
+};
+use bytes::BytesMut;
+use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
+use validator::{Validate, ValidationErrors, ValidationErrorsKind};
+
+use crate::{Fault, Problem, Settings, strict};
+
+/// Reads a JSON body into a type.
+pub(crate) async fn read<T: DeserializeOwned + Validate>(
+    request: &HttpRequest,
+    payload: web::Payload,
+    settings: &Settings,
+) -> Result<T, Problem> {
+    require_json(request)?;
+    let bytes = tokio::time::timeout(
+        settings.body_timeout,
+        collect(payload, settings.max_json_bytes),
+    )
+    .await
+    .map_err(|_| stalled())??;
+    parse(&bytes, settings.max_json_depth)
+}
+
+/// Parses and validates a JSON document.
+pub(crate) fn parse<T: DeserializeOwned + Validate>(
+    bytes: &[u8],
+    max_depth: usize,
+) -> Result<T, Problem> {
+    let value = strict::parse(bytes, max_depth).map_err(|error| malformed(&error))?;
+    let body: T = serde_path_to_error::deserialize(value).map_err(|error| mistyped(&error, ""))?;
+    body.validate().map_err(|errors| Problem::invalid(faults(&errors, "")))?;
+    Ok(body)
+}
+
+fn require_json(request: &HttpRequest) -> Result<(), Problem> {
+    if request.headers().contains_key(header::CONTENT_ENCODING) {
+        return Err(Problem::with_detail(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the body must be sent without Content-Encoding",
+        ));
+    }
+    let media_type = request.headers().get(header::CONTENT_TYPE);
+    let essence = media_type
+        .and_then(|value| value.to_str().ok())
+        .map(|value| value.split(';').next().unwrap_or_default().trim());
+    match essence {
+        Some(essence) if essence.eq_ignore_ascii_case("application/json") => Ok(()),
+        _ => Err(Problem::with_detail(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the body must be sent as `Content-Type: application/json`",
+        )),
+    }
+}
+
+async fn collect(mut payload: web::Payload, limit: usize) -> Result<BytesMut, Problem> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| {
+            Problem::with_detail(StatusCode::BAD_REQUEST, "the body broke off before its end")
+        })?;
+        if body.len() + chunk.len() > limit {
+            return Err(too_large(limit as u64));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// 413, with the limit.
+pub(crate) fn too_large(limit: u64) -> Problem {
+    Problem::with_detail(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        format_args!("the body may have at most {limit} bytes"),
+    )
+}
+
+/// 408: the client took too long.
+pub(crate) fn stalled() -> Problem {
+    Problem::with_detail(
+        StatusCode::REQUEST_TIMEOUT,
+        "the body did not arrive in time; send it without pauses",
+    )
+}
+
+fn malformed(error: &serde_json::Error) -> Problem {
+    Problem::with_detail(
+        StatusCode::BAD_REQUEST,
+        format_args!("the body is not the JSON expected here: {error}"),
+    )
+}
+
+/// 422 for a value of the wrong type, an unknown or a missing field.
+pub(crate) fn mistyped<E: std::fmt::Display>(
+    error: &serde_path_to_error::Error<E>,
+    base: &str,
+) -> Problem {
+    let detail = error.inner().to_string();
+    let mut pointer = base.to_owned();
+    for segment in error.path() {
+        match segment {
+            serde_path_to_error::Segment::Seq { index } => pointer += &format!("/{index}"),
+            serde_path_to_error::Segment::Map { key } => pointer += &format!("/{}", escape(key)),
+            _ => {}
+        }
+    }
+    if let Some(field) = detail
+        .strip_prefix("missing field `")
+        .and_then(|rest| rest.split('`').next())
+    {
+        pointer += &format!("/{}", escape(field));
+        return Problem::fault(pointer, "is required");
+    }
+    Problem::fault(pointer, detail)
+}
+
+/// A key as a segment of a JSON pointer.
+fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+/// The faults that validation found.
+pub(crate) fn faults(errors: &ValidationErrors, base: &str) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (field, kind) in errors.errors() {
+        let pointer = format!("{base}/{}", escape(field));
+        match kind {
+            ValidationErrorsKind::Struct(inner) => faults.extend(self::faults(inner, &pointer)),
+            ValidationErrorsKind::List(items) => {
+                for (index, inner) in items {
+                    faults.extend(self::faults(inner, &format!("{pointer}/{index}")));
+                }
+            }
+            ValidationErrorsKind::Field(errors) => {
+                faults.extend(errors.iter().map(|error| Fault {
+                    pointer: pointer.clone(),
+                    detail: rule(error),
+                }));
+            }
+        }
+    }
+    faults.sort_by(|a, b| a.pointer.cmp(&b.pointer));
+    faults
+}
+
+/// A broken rule in words. The offending value is not repeated: it may be a secret.
+fn rule(error: &validator::ValidationError) -> String {
+    if let Some(message) = &error.message {
+        return message.to_string();
+    }
+    let parameter = |name| error.params.get(name).map(ToString::to_string);
+    match (error.code.as_ref(), parameter("min"), parameter("max")) {
+        ("length", Some(min), Some(max)) => format!("must have {min} to {max} characters or items"),
+        ("length", Some(min), None) => format!("must have at least {min} characters or items"),
+        ("length", None, Some(max)) => format!("must have at most {max} characters or items"),
+        ("range", Some(min), Some(max)) => format!("must lie between {min} and {max}"),
+        ("range", Some(min), None) => format!("must be at least {min}"),
+        ("range", None, Some(max)) => format!("must be at most {max}"),
+        ("email", ..) => "must be an email address such as ada@example.com".to_owned(),
+        (code, ..) => format!("breaks the rule `{code}`"),
+    }
+}

@@ -1,0 +1,315 @@
+//! One call of an operation, from the request to the answer. Every generated
+//! handler goes through here, so that nothing can be left out.
+
+use std::{future::Future, net::IpAddr, sync::Arc};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web,
+};
+use archesai_auth::{Identity, Scope};
+use archesai_organizations::{OrganizationId, Role, UserId};
+use archesai_platform::limits::{Decision, Quota};
+use serde::{Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+use validator::Validate;
+
+use crate::{Access, Gate, Operation, Place, Problem, body, idempotency, observe, query};
+
+pub use crate::{
+    answer::{Answer, Versioned},
+    caller::{Caller, Guest},
+    query::PathValue,
+};
+
+/// One call of an operation, let through by the gate.
+pub struct Call {
+    request: HttpRequest,
+    gate: Arc<Gate>,
+    operation: &'static Operation,
+    guest: Guest,
+    caller: Option<Caller>,
+}
+
+impl Call {
+    /// Lets a request through to an operation that is not public: rate limit,
+    /// authentication, authorization.
+    ///
+    /// # Errors
+    ///
+    /// 401, 403, 404 or 429.
+    pub async fn open(
+        request: &HttpRequest,
+        operation: &'static Operation,
+    ) -> Result<Self, Problem> {
+        let mut call = Self::enter(request, operation)?;
+        let identity = call.identify().await?;
+        observe::identified(request, identity.user_id);
+        let quota = call.gate.settings.caller_quota;
+        call.count(&quota, &identity.user_id.to_string()).await?;
+        call.caller = Some(call.authorize(identity).await?);
+        Ok(call)
+    }
+
+    /// Lets a request through to a public operation: rate limit.
+    ///
+    /// # Errors
+    ///
+    /// 429
+    pub async fn open_public(
+        request: &HttpRequest,
+        operation: &'static Operation,
+    ) -> Result<Self, Problem> {
+        let call = Self::enter(request, operation)?;
+        if operation.access != Access::Public {
+            return Err(Problem::unauthorized("this takes a credential"));
+        }
+        let quota = call.gate.settings.guest_quota;
+        call.count(&quota, &call.guest.address.to_string()).await?;
+        Ok(call)
+    }
+
+    fn enter(request: &HttpRequest, operation: &'static Operation) -> Result<Self, Problem> {
+        observe::entered(request, operation);
+        let gate = request.app_data::<web::Data<Gate>>();
+        let gate = Arc::clone(gate.ok_or_else(|| Problem::unavailable("no gate"))?);
+        let user_agent = request.headers().get(header::USER_AGENT);
+        let guest = Guest {
+            address: address(request, gate.settings.trust_forwarded),
+            user_agent: user_agent
+                .and_then(|value| value.to_str().ok())
+                .map(ToOwned::to_owned),
+        };
+        Ok(Self {
+            request: request.clone(),
+            gate,
+            operation,
+            guest,
+            caller: None,
+        })
+    }
+
+    async fn identify(&self) -> Result<Identity, Problem> {
+        let header = self.request.headers().get(header::AUTHORIZATION);
+        let token = header
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim());
+        match token {
+            Some(token) => self.gate.identities.identify(token).await,
+            None => Err(Problem::unauthorized(
+                "send `Authorization: Bearer` with an access token or an API key",
+            )),
+        }
+    }
+
+    /// Counts the request; a limiter that is down lets it through.
+    async fn count(&self, quota: &Quota, subject: &str) -> Result<(), Problem> {
+        let decision = match self.gate.limiter.check(quota, subject).await {
+            Ok(decision) => decision,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "rate limiter");
+                return Ok(());
+            }
+        };
+        observe::counted(&self.request, *quota, decision);
+        let Decision { allowed, retry_after, .. } = decision;
+        if allowed {
+            return Ok(());
+        }
+        let problem = Problem::with_detail(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too many requests; wait as long as `Retry-After` says",
+        );
+        Err(problem.retry_after(retry_after))
+    }
+
+    async fn authorize(&self, identity: Identity) -> Result<Caller, Problem> {
+        let mut caller = Caller {
+            user_id: identity.user_id,
+            organization_id: OrganizationId(identity.organization_id.0),
+            role: None,
+            session_id: identity.session_id,
+            api_key_id: identity.api_key_id,
+        };
+        match self.operation.access {
+            Access::Public => {}
+            Access::User if caller.session_id.is_none() => return Err(session_only()),
+            Access::User => {}
+            Access::Member { role, scope, place } => {
+                if let Some(granted) = &identity.scopes {
+                    within(granted, scope)?;
+                }
+                caller.organization_id = self.place(place, &caller)?;
+                caller.role = Some(self.role(place, &caller, role).await?);
+            }
+        }
+        Ok(caller)
+    }
+
+    /// Which organization the operation works in. An API key works in its own alone.
+    fn place(&self, place: Place, caller: &Caller) -> Result<OrganizationId, Problem> {
+        let Place::Path = place else {
+            return Ok(caller.organization_id);
+        };
+        let id: Uuid = self.path("id")?;
+        let id = OrganizationId(id.as_u128());
+        if caller.api_key_id.is_some() && id != caller.organization_id {
+            return Err(Problem::not_found());
+        }
+        Ok(id)
+    }
+
+    async fn role(&self, place: Place, caller: &Caller, needed: Role) -> Result<Role, Problem> {
+        let user = UserId(caller.user_id.0);
+        match self.gate.identities.role(caller.organization_id, user).await? {
+            Some(role) if role >= needed => Ok(role),
+            Some(_) => Err(Problem::forbidden(format_args!("this takes the role {needed}"))),
+            None if place == Place::Path => Err(Problem::not_found()),
+            None => Err(Problem::forbidden(
+                "you do not belong to the organization that this credential works in; \
+                 switch with PATCH /v1/auth/session",
+            )),
+        }
+    }
+
+    /// Whoever calls.
+    pub fn caller(&self) -> &Caller {
+        self.caller
+            .as_ref()
+            .expect("`open` lets nobody through without a caller")
+    }
+
+    /// Whoever calls, unless the operation is public.
+    pub(crate) fn caller_if_any(&self) -> Option<&Caller> {
+        self.caller.as_ref()
+    }
+
+    /// Whoever calls, as far as anybody can know without a credential.
+    pub fn guest(&self) -> &Guest {
+        &self.guest
+    }
+
+    /// The request.
+    pub fn request(&self) -> &HttpRequest {
+        &self.request
+    }
+
+    /// What every request passes, for the operations whose transport is written by hand.
+    pub(crate) fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    /// The operation.
+    pub(crate) fn operation(&self) -> &'static Operation {
+        self.operation
+    }
+
+    /// Reads a path parameter.
+    ///
+    /// # Errors
+    ///
+    /// 422
+    pub fn path<T: PathValue>(&self, name: &str) -> Result<T, Problem> {
+        query::path(&self.request, name)
+    }
+
+    /// Reads the query.
+    ///
+    /// # Errors
+    ///
+    /// 422
+    pub fn query<T: DeserializeOwned + Validate>(&self) -> Result<T, Problem> {
+        query::read(&self.request)
+    }
+
+    /// Reads the JSON body.
+    ///
+    /// # Errors
+    ///
+    /// 400, 408, 413, 415 or 422
+    pub async fn body<T: DeserializeOwned + Validate>(
+        &self,
+        payload: web::Payload,
+    ) -> Result<T, Problem> {
+        body::read(&self.request, payload, &self.gate.settings).await
+    }
+
+    /// The version in `If-Match`, if the client named one.
+    ///
+    /// # Errors
+    ///
+    /// 422
+    pub fn if_match(&self) -> Result<Option<u64>, Problem> {
+        let Some(value) = self.request.headers().get(header::IF_MATCH) else {
+            return Ok(None);
+        };
+        let text = value.to_str().unwrap_or_default().trim();
+        if text == "*" {
+            return Ok(None);
+        }
+        let tag = text.trim_start_matches("W/");
+        let version = tag
+            .strip_prefix('"')
+            .and_then(|tag| tag.strip_suffix('"'))
+            .and_then(|version| version.parse().ok());
+        version.map(Some).ok_or_else(|| {
+            Problem::fault("/header/if-match", "must be an `ETag` as this API gave it, or `*`")
+        })
+    }
+
+    /// Answers with what the use case gave.
+    pub fn answer(&self, status: StatusCode, answer: impl Answer) -> HttpResponse {
+        answer.give().respond(&self.request, status)
+    }
+
+    /// Carries an operation out once per `Idempotency-Key`, and answers.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operation; 422 if the key came with another body; 409 while
+    /// the first request is being carried out.
+    pub async fn idempotent<B, T, F>(
+        &self,
+        body: &B,
+        status: StatusCode,
+        carry_out: impl FnOnce() -> F,
+    ) -> Result<HttpResponse, Problem>
+    where
+        B: Serialize,
+        T: Answer,
+        F: Future<Output = Result<T, Problem>>,
+    {
+        idempotency::once(self, body, status, carry_out).await
+    }
+}
+
+/// Refuses an API key without the scope that an operation takes.
+fn within(granted: &[Scope], needed: Option<Scope>) -> Result<(), Problem> {
+    match needed {
+        None => Err(session_only()),
+        Some(scope) if granted.contains(&scope) => Ok(()),
+        Some(scope) => Err(Problem::forbidden(format_args!(
+            "the API key lacks the scope {scope}"
+        ))),
+    }
+}
+
+fn session_only() -> Problem {
+    Problem::forbidden("this takes a session; API keys may not")
+}
+
+/// Where a request comes from.
+fn address(request: &HttpRequest, trust_forwarded: bool) -> IpAddr {
+    let forwarded = request
+        .headers()
+        .get("x-forwarded-for")
+        .filter(|_| trust_forwarded)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.rsplit(',').next())
+        .and_then(|value| value.trim().parse().ok());
+    let peer = request.peer_addr().map(|address| address.ip());
+    forwarded.or(peer).unwrap_or(IpAddr::from([0, 0, 0, 0]))
+}

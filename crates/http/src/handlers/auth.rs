@@ -1,0 +1,253 @@
+//! The operations tagged `auth`.
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use archesai_auth::{
+    Adapters, ApiKey, ApiKeyId, Error, NewApiKey, OrganizationId, PasswordChange, Scope, Service,
+    SessionId, SignedIn, User, UserChanges, ports::AccessTokens,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use uuid::Uuid;
+
+use super::time;
+use crate::{Caller, Guest, Problem, Versioned, generated::auth as api};
+
+/// The operations tagged `auth`.
+pub struct Auth<A: Adapters>(pub Arc<Service<A>>);
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Invalid { field, reason } => Self::fault(format!("/{field}"), reason),
+            Error::EmailTaken => Self::conflict(error),
+            Error::WrongCredentials | Error::InvalidToken => Self::unauthorized(&error.to_string()),
+            Error::NotFound | Error::NotAMember => Self::not_found(),
+            Error::VersionConflict => Self::with_detail(StatusCode::PRECONDITION_FAILED, error),
+            Error::Unavailable(cause) => Self::unavailable(cause),
+            error => Self::unavailable(error),
+        }
+    }
+}
+
+fn user(user: User) -> api::User {
+    api::User {
+        id: Uuid::from_u128(user.id.0),
+        email: user.email.to_string(),
+        name: user.name,
+        created_at: time(user.created_at),
+        updated_at: time(user.updated_at),
+    }
+}
+
+fn versioned(found: User) -> Versioned<api::User> {
+    Versioned {
+        version: found.version,
+        value: user(found),
+    }
+}
+
+fn tokens(signed_in: SignedIn) -> api::Tokens {
+    api::Tokens {
+        access_token: signed_in.access_token,
+        token_type: "Bearer".to_owned(),
+        expires_in: i64::try_from(signed_in.expires_in.as_secs()).unwrap_or(i64::MAX),
+        refresh_token: signed_in.refresh_token,
+        user: user(signed_in.user),
+        session: api::SessionReference {
+            id: Uuid::from_u128(signed_in.session.id.0),
+            active_organization_id: Uuid::from_u128(signed_in.session.active_organization_id.0),
+        },
+    }
+}
+
+fn scopes(scopes: &[Scope]) -> Result<Vec<api::ApiKeyScope>, Problem> {
+    scopes
+        .iter()
+        .map(|scope| scope.as_str().parse().map_err(Problem::unavailable))
+        .collect()
+}
+
+fn api_key(key: &ApiKey) -> Result<api::ApiKey, Problem> {
+    Ok(api::ApiKey {
+        id: Uuid::from_u128(key.id.0),
+        name: key.name.clone(),
+        prefix: key.prefix.clone(),
+        scopes: scopes(&key.scopes)?,
+        created_at: time(key.created_at),
+        expires_at: key.expires_at.map(time),
+    })
+}
+
+/// The session of a caller. `user` operations are let through with one only.
+fn session(caller: &Caller) -> Result<SessionId, Problem> {
+    caller
+        .session_id
+        .ok_or_else(|| Problem::forbidden("this takes a session; API keys may not"))
+}
+
+/// The organization a caller works in, as auth names it.
+fn organization(caller: &Caller) -> OrganizationId {
+    OrganizationId(caller.organization_id.0)
+}
+
+impl<A: Adapters> api::AuthApi for Auth<A> {
+    async fn register(
+        &self,
+        guest: &Guest,
+        body: api::RegisterRequest,
+    ) -> Result<api::Tokens, Problem> {
+        let registration = archesai_auth::Registration {
+            email: body.email,
+            name: body.name,
+            password: body.password,
+            user_agent: guest.user_agent.clone(),
+        };
+        Ok(tokens(self.0.register(registration).await?))
+    }
+
+    async fn login(&self, guest: &Guest, body: api::LoginRequest) -> Result<api::Tokens, Problem> {
+        let login = archesai_auth::Login {
+            email: body.email,
+            password: body.password,
+            user_agent: guest.user_agent.clone(),
+        };
+        Ok(tokens(self.0.login(login).await?))
+    }
+
+    async fn refresh(
+        &self,
+        _guest: &Guest,
+        body: api::RefreshRequest,
+    ) -> Result<api::Tokens, Problem> {
+        Ok(tokens(self.0.refresh(&body.refresh_token).await?))
+    }
+
+    async fn logout(&self, caller: &Caller) -> Result<(), Problem> {
+        Ok(self.0.logout(session(caller)?).await?)
+    }
+
+    async fn update_session(
+        &self,
+        caller: &Caller,
+        body: api::UpdateSessionRequest,
+    ) -> Result<api::Tokens, Problem> {
+        let organization = OrganizationId(body.active_organization_id.as_u128());
+        let switched = self.0.switch_organization(session(caller)?, organization);
+        Ok(tokens(switched.await?))
+    }
+
+    async fn list_sessions(&self, caller: &Caller) -> Result<api::SessionPage, Problem> {
+        let sessions = self.0.sessions_of(caller.user_id).await?;
+        let data = sessions.into_iter().map(|session| api::Session {
+            id: Uuid::from_u128(session.id.0),
+            active_organization_id: Uuid::from_u128(session.active_organization_id.0),
+            user_agent: session.user_agent,
+            current: Some(session.id) == caller.session_id,
+            created_at: time(session.created_at),
+            refreshed_at: time(session.refreshed_at),
+            expires_at: time(session.expires_at),
+        });
+        Ok(api::SessionPage {
+            data: data.collect(),
+            next_cursor: None,
+        })
+    }
+
+    async fn revoke_session(&self, caller: &Caller, id: Uuid) -> Result<(), Problem> {
+        let session = SessionId(id.as_u128());
+        Ok(self.0.revoke_session(caller.user_id, session).await?)
+    }
+
+    async fn get_me(&self, caller: &Caller) -> Result<Versioned<api::User>, Problem> {
+        Ok(versioned(self.0.user(caller.user_id).await?))
+    }
+
+    async fn update_me(
+        &self,
+        caller: &Caller,
+        if_match: Option<u64>,
+        body: api::UpdateUserRequest,
+    ) -> Result<Versioned<api::User>, Problem> {
+        let changes = UserChanges { name: body.name };
+        let updated = self.0.update_user(caller.user_id, if_match, changes);
+        Ok(versioned(updated.await?))
+    }
+
+    async fn change_password(
+        &self,
+        caller: &Caller,
+        body: api::ChangePasswordRequest,
+    ) -> Result<(), Problem> {
+        let change = PasswordChange {
+            current: body.current_password,
+            new: body.new_password,
+        };
+        let changed = self.0.change_password(caller.user_id, caller.session_id, change);
+        // The bearer token is good, so a wrong password here is a fault of the body.
+        changed.await.map_err(|error| match error {
+            Error::WrongCredentials => {
+                Problem::fault("/current_password", "is not the password of this user")
+            }
+            error => error.into(),
+        })
+    }
+
+    async fn list_api_keys(&self, caller: &Caller) -> Result<api::ApiKeyPage, Problem> {
+        let keys = self.0.api_keys_of(organization(caller), caller.user_id);
+        let data = keys.await?.iter().map(api_key).collect::<Result<_, _>>()?;
+        Ok(api::ApiKeyPage {
+            data,
+            next_cursor: None,
+        })
+    }
+
+    async fn create_api_key(
+        &self,
+        caller: &Caller,
+        body: api::CreateApiKeyRequest,
+    ) -> Result<api::CreatedApiKey, Problem> {
+        let scopes = body.scopes.iter().map(|scope| {
+            let parsed = scope.as_str().parse::<Scope>();
+            parsed.map_err(Problem::unavailable)
+        });
+        let new = NewApiKey {
+            name: body.name,
+            scopes: scopes.collect::<Result<_, _>>()?,
+            expires_at: body.expires_at.flatten().map(Into::into),
+        };
+        let created = self.0.create_api_key(organization(caller), caller.user_id, new);
+        let (key, token) = created.await?;
+        let key = api_key(&key)?;
+        Ok(api::CreatedApiKey {
+            id: key.id,
+            name: key.name,
+            prefix: key.prefix,
+            scopes: key.scopes,
+            created_at: key.created_at,
+            expires_at: key.expires_at,
+            token,
+        })
+    }
+
+    async fn delete_api_key(&self, caller: &Caller, id: Uuid) -> Result<(), Problem> {
+        let id = ApiKeyId(id.as_u128());
+        let deleted = self.0.delete_api_key(organization(caller), caller.user_id, id);
+        Ok(deleted.await?)
+    }
+
+    async fn jwks(&self, _guest: &Guest) -> Result<api::JsonWebKeySet, Problem> {
+        let keys = self.0.access_tokens.public_keys();
+        let keys = keys.into_iter().map(|(id, public)| api::JsonWebKey {
+            kty: "OKP".to_owned(),
+            crv: "Ed25519".to_owned(),
+            x: URL_SAFE_NO_PAD.encode(public),
+            kid: id.to_string(),
+            use_: "sig".to_owned(),
+            alg: "EdDSA".to_owned(),
+        });
+        Ok(api::JsonWebKeySet {
+            keys: keys.collect(),
+        })
+    }
+}

@@ -1,0 +1,314 @@
+//! The operations tagged `organizations`. Members are shown with their names
+//! and addresses, which auth knows: here the two meet.
+
+use std::{collections::HashMap, sync::Arc};
+
+use actix_web::http::StatusCode;
+use archesai_auth::Email;
+use archesai_organizations::{
+    Adapters, Cursor, Error, Invitation, InvitationId, Member, MemberId, Membership,
+    NewInvitation, Organization, OrganizationId, Role, Service, Slice, UserId, ports::Sort,
+};
+use uuid::Uuid;
+
+use super::time;
+use crate::{
+    Caller, Problem, Versioned,
+    generated::{common::CreationOrder, organizations as api},
+    page,
+};
+
+/// The operations tagged `organizations`.
+pub struct Organizations<O: Adapters, A: archesai_auth::Adapters> {
+    /// The use cases of organizations.
+    pub organizations: Arc<Service<O>>,
+    /// Who the members are.
+    pub auth: Arc<archesai_auth::Service<A>>,
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Invalid { field, reason } => Self::fault(format!("/{field}"), reason),
+            Error::NotFound => Self::not_found(),
+            Error::VersionConflict => Self::with_detail(StatusCode::PRECONDITION_FAILED, error),
+            Error::RoleTooSmall(_) | Error::WrongInvitee => Self::forbidden(error),
+            Error::LastOwner
+            | Error::AlreadyAMember
+            | Error::AlreadyHasPersonal
+            | Error::InvitationClosed => Self::conflict(error),
+            Error::Unavailable(cause) => Self::unavailable(cause),
+            error => Self::unavailable(error),
+        }
+    }
+}
+
+fn role(role: Role) -> api::Role {
+    match role {
+        Role::Viewer => api::Role::Viewer,
+        Role::Member => api::Role::Member,
+        Role::Admin => api::Role::Admin,
+        Role::Owner => api::Role::Owner,
+    }
+}
+
+fn domain_role(role: api::Role) -> Role {
+    match role {
+        api::Role::Viewer => Role::Viewer,
+        api::Role::Member => Role::Member,
+        api::Role::Admin => Role::Admin,
+        api::Role::Owner => Role::Owner,
+    }
+}
+
+fn organization(found: Organization, as_role: Role) -> api::Organization {
+    api::Organization {
+        id: Uuid::from_u128(found.id.0),
+        name: found.name,
+        plan: found.plan.as_str().to_owned(),
+        credits: found.credits,
+        role: role(as_role),
+        created_at: time(found.created_at),
+        updated_at: time(found.updated_at),
+    }
+}
+
+fn membership(found: Membership) -> api::Organization {
+    organization(found.organization, found.role)
+}
+
+fn versioned(found: Organization, as_role: Role) -> Versioned<api::Organization> {
+    Versioned {
+        version: found.version,
+        value: organization(found, as_role),
+    }
+}
+
+fn invitation(found: Invitation) -> api::Invitation {
+    api::Invitation {
+        id: Uuid::from_u128(found.id.0),
+        organization_id: Uuid::from_u128(found.organization_id.0),
+        email: found.email,
+        role: role(found.role),
+        status: found.status.as_str().to_owned(),
+        created_at: time(found.created_at),
+        expires_at: time(found.expires_at),
+    }
+}
+
+/// The slice a list asks for, with the name of its order.
+fn slice(
+    limit: Option<i32>,
+    cursor: Option<&str>,
+    sort: Option<CreationOrder>,
+) -> Result<(Slice<Sort>, &'static str), Problem> {
+    let order = sort.unwrap_or(CreationOrder::CreatedAt).as_str();
+    let slice = Slice {
+        limit: page::limit(limit),
+        after: page::decode::<Cursor>(order, cursor)?,
+        sort: Sort::CreatedAt,
+        descending: page::direction(order).1,
+    };
+    Ok((slice, order))
+}
+
+/// Which organization an operation works in; the gate read it from the path.
+fn place(caller: &Caller) -> OrganizationId {
+    caller.organization_id
+}
+
+fn user_id(caller: &Caller) -> UserId {
+    UserId(caller.user_id.0)
+}
+
+impl<O: Adapters, A: archesai_auth::Adapters> Organizations<O, A> {
+    /// Members with their names and addresses.
+    async fn members(&self, members: Vec<Member>) -> Result<Vec<api::Member>, Problem> {
+        let ids: Vec<_> = members
+            .iter()
+            .map(|member| archesai_auth::UserId(member.user_id.0))
+            .collect();
+        let users = self.auth.users_by_id(&ids).await?;
+        let users: HashMap<u128, _> = users.into_iter().map(|user| (user.id.0, user)).collect();
+        let member = |member: Member| {
+            let user = users.get(&member.user_id.0);
+            api::Member {
+                id: Uuid::from_u128(member.id.0),
+                user_id: Uuid::from_u128(member.user_id.0),
+                organization_id: Uuid::from_u128(member.organization_id.0),
+                email: user.map_or_else(String::new, |user| user.email.to_string()),
+                name: user.map_or_else(String::new, |user| user.name.clone()),
+                role: role(member.role),
+                created_at: time(member.created_at),
+            }
+        };
+        Ok(members.into_iter().map(member).collect())
+    }
+
+    async fn member(&self, member: Member) -> Result<api::Member, Problem> {
+        let mut members = self.members(vec![member]).await?;
+        members.pop().ok_or_else(Problem::not_found)
+    }
+
+    async fn email(&self, caller: &Caller) -> Result<Email, Problem> {
+        Ok(self.auth.user(caller.user_id).await?.email)
+    }
+}
+
+impl<O: Adapters, A: archesai_auth::Adapters> api::OrganizationsApi for Organizations<O, A> {
+    async fn list_organizations(
+        &self,
+        caller: &Caller,
+        query: api::ListOrganizationsQuery,
+    ) -> Result<api::OrganizationPage, Problem> {
+        let (slice, order) = slice(query.limit, query.cursor.as_deref(), query.sort)?;
+        let page = self.organizations.memberships(user_id(caller), &slice).await?;
+        Ok(api::OrganizationPage {
+            data: page.items.into_iter().map(membership).collect(),
+            next_cursor: page::encode(order, page.next),
+        })
+    }
+
+    async fn create_organization(
+        &self,
+        caller: &Caller,
+        body: api::CreateOrganizationRequest,
+    ) -> Result<Versioned<api::Organization>, Problem> {
+        let created = self.organizations.create(user_id(caller), &body.name).await?;
+        Ok(versioned(created.organization, created.role))
+    }
+
+    async fn get_organization(
+        &self,
+        caller: &Caller,
+        _id: Uuid,
+    ) -> Result<Versioned<api::Organization>, Problem> {
+        let found = self.organizations.organization(place(caller)).await?;
+        Ok(versioned(found, caller.actor().role))
+    }
+
+    async fn update_organization(
+        &self,
+        caller: &Caller,
+        _id: Uuid,
+        if_match: Option<u64>,
+        body: api::UpdateOrganizationRequest,
+    ) -> Result<Versioned<api::Organization>, Problem> {
+        let (user, place) = (user_id(caller), place(caller));
+        let updated = self.organizations.update(user, place, if_match, body.name);
+        Ok(versioned(updated.await?, caller.actor().role))
+    }
+
+    async fn delete_organization(&self, caller: &Caller, _id: Uuid) -> Result<(), Problem> {
+        Ok(self.organizations.delete(user_id(caller), place(caller)).await?)
+    }
+
+    async fn list_members(
+        &self,
+        caller: &Caller,
+        _id: Uuid,
+        query: api::ListMembersQuery,
+    ) -> Result<api::MemberPage, Problem> {
+        let (slice, order) = slice(query.limit, query.cursor.as_deref(), query.sort)?;
+        let page = self.organizations.members_of(place(caller), &slice).await?;
+        Ok(api::MemberPage {
+            data: self.members(page.items).await?,
+            next_cursor: page::encode(order, page.next),
+        })
+    }
+
+    async fn update_member(
+        &self,
+        caller: &Caller,
+        _id: Uuid,
+        member_id: Uuid,
+        body: api::UpdateMemberRequest,
+    ) -> Result<api::Member, Problem> {
+        let (member, role) = (MemberId(member_id.as_u128()), domain_role(body.role));
+        let changed = self.organizations.change_role(caller.actor(), place(caller), member, role);
+        self.member(changed.await?).await
+    }
+
+    async fn remove_member(
+        &self,
+        caller: &Caller,
+        _id: Uuid,
+        member_id: Uuid,
+    ) -> Result<(), Problem> {
+        let member = MemberId(member_id.as_u128());
+        let removed = self.organizations.remove_member(caller.actor(), place(caller), member);
+        Ok(removed.await?)
+    }
+
+    async fn list_invitations(
+        &self,
+        caller: &Caller,
+        _id: Uuid,
+        query: api::ListInvitationsQuery,
+    ) -> Result<api::InvitationPage, Problem> {
+        let (slice, order) = slice(query.limit, query.cursor.as_deref(), query.sort)?;
+        let page = self.organizations.invitations(place(caller), &slice).await?;
+        Ok(api::InvitationPage {
+            data: page.items.into_iter().map(invitation).collect(),
+            next_cursor: page::encode(order, page.next),
+        })
+    }
+
+    async fn create_invitation(
+        &self,
+        caller: &Caller,
+        _id: Uuid,
+        body: api::CreateInvitationRequest,
+    ) -> Result<api::CreatedInvitation, Problem> {
+        let new = NewInvitation {
+            email: Email::parse(&body.email)?.to_string(),
+            role: domain_role(body.role),
+        };
+        let invited = self.organizations.invite(caller.actor(), place(caller), new);
+        let (made, token) = invited.await?;
+        let made = invitation(made);
+        Ok(api::CreatedInvitation {
+            id: made.id,
+            organization_id: made.organization_id,
+            email: made.email,
+            role: made.role,
+            status: made.status,
+            created_at: made.created_at,
+            expires_at: made.expires_at,
+            token,
+        })
+    }
+
+    async fn revoke_invitation(
+        &self,
+        caller: &Caller,
+        _id: Uuid,
+        invitation_id: Uuid,
+    ) -> Result<(), Problem> {
+        let id = InvitationId(invitation_id.as_u128());
+        let revoked = self.organizations.revoke_invitation(caller.actor(), place(caller), id);
+        Ok(revoked.await?)
+    }
+
+    async fn accept_invitation(
+        &self,
+        caller: &Caller,
+        body: api::InvitationTokenRequest,
+    ) -> Result<api::Member, Problem> {
+        let email = self.email(caller).await?;
+        let user = user_id(caller);
+        let accepted = self.organizations.accept_invitation(&body.token, user, email.as_str());
+        self.member(accepted.await?).await
+    }
+
+    async fn decline_invitation(
+        &self,
+        caller: &Caller,
+        body: api::InvitationTokenRequest,
+    ) -> Result<(), Problem> {
+        let email = self.email(caller).await?;
+        let user = user_id(caller);
+        let declined = self.organizations.decline_invitation(&body.token, user, email.as_str());
+        Ok(declined.await?)
+    }
+}

@@ -1,0 +1,35 @@
+//! The HTTP API: requests in, answers and problems out.
+//!
+//! The contract in `api-spec/` is the source: `generated` holds its types, one
+//! trait per tag, and thin handlers which do the same things in the same order
+//! for every operation: rate limit, authentication, authorization, parsing,
+//! the use case, the answer ([`call`]). `handlers` implements the traits over
+//! the domains' services. Nothing here knows which adapters are behind them.
+
+mod answer;
+mod app;
+mod body;
+pub mod call;
+mod caller;
+mod docs;
+mod gate;
+#[path = "generated/mod.gen.rs"]
+pub mod generated;
+pub mod handlers;
+mod idempotency;
+mod observe;
+pub mod operation;
+mod page;
+mod problem;
+mod query;
+mod settings;
+mod strict;
+
+pub use answer::{Answer, Versioned};
+pub use app::{Api, App};
+pub use observe::observe;
+pub use caller::{Caller, Guest};
+pub use gate::{Gate, GateParts, Identities, Readiness};
+pub use operation::{Access, Operation, Place};
+pub use problem::{Fault, Problem};
+pub use settings::Settings;

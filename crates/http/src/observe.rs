@@ -1,0 +1,191 @@
+//! Seeing every request: its id, one line in the log, its metrics; and the last
+//! word on errors, so that nothing but problem+json comes back.
+
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use actix_web::{
+    Error, HttpMessage, HttpRequest, HttpResponse,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        StatusCode,
+        header::{HeaderMap, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+    web,
+};
+use archesai_auth::UserId;
+use archesai_platform::limits::{Decision, Quota};
+use uuid::Uuid;
+
+use crate::{Gate, Operation, Problem};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
+/// The longest request id that is taken from a client.
+const MAX_REQUEST_ID: usize = 128;
+
+/// What becomes known of a request while it is served.
+#[derive(Default)]
+struct Seen {
+    operation: Option<&'static Operation>,
+    user_id: Option<UserId>,
+    limit: Option<(Quota, Decision)>,
+}
+
+/// [`Seen`], as it travels with the request.
+#[derive(Clone, Default)]
+struct Observation(Rc<RefCell<Seen>>);
+
+/// The id of a request, as it travels with it.
+#[derive(Clone)]
+pub(crate) struct RequestId(pub(crate) String);
+
+fn note(request: &HttpRequest, change: impl FnOnce(&mut Seen)) {
+    if let Some(observation) = request.extensions().get::<Observation>() {
+        change(&mut observation.0.borrow_mut());
+    }
+}
+
+/// Notes which operation a request turned out to ask for.
+pub(crate) fn entered(request: &HttpRequest, operation: &'static Operation) {
+    note(request, |seen| seen.operation = Some(operation));
+}
+
+/// Notes who a request turned out to come from.
+pub(crate) fn identified(request: &HttpRequest, user_id: UserId) {
+    note(request, |seen| seen.user_id = Some(user_id));
+}
+
+/// Notes what the rate limiter said.
+pub(crate) fn counted(request: &HttpRequest, quota: Quota, decision: Decision) {
+    note(request, |seen| seen.limit = Some((quota, decision)));
+}
+
+/// The id of a request.
+pub(crate) fn request_id(request: &HttpRequest) -> String {
+    let extensions = request.extensions();
+    extensions
+        .get::<RequestId>()
+        .map_or_else(String::new, |id| id.0.clone())
+}
+
+/// Wraps every request.
+pub async fn observe<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let started = Instant::now();
+    let observation = Observation::default();
+    let id = given_id(request.headers()).unwrap_or_else(|| new_id(&request));
+    request.extensions_mut().insert(observation.clone());
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let http = request.request().clone();
+    let mut response = match next.call(request).await {
+        Ok(response) => settle(response.map_into_boxed_body(), &id),
+        Err(error) => ServiceResponse::new(http.clone(), answer_to(&error, &http, &id)),
+    };
+    let seen = observation.0.borrow();
+    write_headers(response.headers_mut(), &id, &seen);
+    report(&http, response.status(), &id, &seen, started.elapsed());
+    Ok(response)
+}
+
+/// Replaces an error's provisional answer by the whole one.
+fn settle(response: ServiceResponse, id: &str) -> ServiceResponse {
+    let Some(error) = response.response().error() else {
+        return response;
+    };
+    let answer = answer_to(error, response.request(), id);
+    response.into_response(answer)
+}
+
+/// Any error as a problem. What is not ours is told by its status alone.
+fn answer_to(error: &Error, request: &HttpRequest, id: &str) -> HttpResponse {
+    let status = error.as_response_error().status_code();
+    let problem = match error.as_error::<Problem>() {
+        Some(problem) => problem.clone(),
+        None if status.is_server_error() => {
+            tracing::error!(request_id = id, error = %error, "unexpected error");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+        None => Problem::new(status),
+    };
+    if let Some(cause) = problem.cause() {
+        tracing::error!(
+            request_id = id,
+            error = cause as &dyn std::error::Error,
+            "a backing service failed"
+        );
+    }
+    problem.answer(request.path(), id)
+}
+
+/// The id a client gave its request, if it is harmless to repeat.
+fn given_id(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get(REQUEST_ID)?.to_str().ok()?;
+    let harmless = |c: u8| c.is_ascii_alphanumeric() || b"-_.:".contains(&c);
+    (!id.is_empty() && id.len() <= MAX_REQUEST_ID && id.bytes().all(harmless))
+        .then(|| id.to_owned())
+}
+
+fn new_id(request: &ServiceRequest) -> String {
+    let gate = request.app_data::<web::Data<Gate>>();
+    let id = gate.map_or(0, |gate| gate.ids.next());
+    Uuid::from_u128(id).to_string()
+}
+
+fn write_headers(headers: &mut HeaderMap, id: &str, seen: &Seen) {
+    let mut set = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    set(REQUEST_ID, id);
+    set(HeaderName::from_static("x-content-type-options"), "nosniff");
+    if let Some((quota, decision)) = &seen.limit {
+        let (name, window) = (quota.name, quota.window.as_secs());
+        set(LIMIT_POLICY, &format!("\"{name}\";q={};w={window}", quota.limit));
+        let wait = decision.retry_after.as_secs_f64().ceil();
+        set(LIMIT, &format!("\"{name}\";r={};t={wait}", decision.remaining));
+    }
+}
+
+/// One line in the log and two metrics. The path is not a label: it is the client's to choose.
+fn report(request: &HttpRequest, status: StatusCode, id: &str, seen: &Seen, took: Duration) {
+    let action = seen.operation.map_or("none", |operation| operation.id);
+    let user_id = seen.user_id.map(|id| id.to_string());
+    tracing::info!(
+        target: "archesai::access",
+        request_id = id,
+        user_id,
+        action,
+        method = %request.method(),
+        path = request.path(),
+        status = status.as_u16(),
+        duration_ms = took.as_secs_f64() * 1000.0,
+        "request"
+    );
+    metrics::histogram!(
+        "archesai_http_request_duration_seconds",
+        "operation" => action,
+        "status" => status_class(status)
+    )
+    .record(took.as_secs_f64());
+}
+
+fn status_class(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        ..=199 => "1xx",
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        _ => "5xx",
+    }
+}

@@ -1,0 +1,11 @@
+//! Caches, events, wake-ups and rate limits within one process.
+
+mod cache;
+mod events;
+mod limits;
+mod wakeups;
+
+pub use cache::MemoryCache;
+pub use events::{EventBus, EventSubscription};
+pub use limits::MemoryLimiter;
+pub use wakeups::MemoryWakeups;

@@ -1,0 +1,155 @@
+//! Seeing, changing and removing members.
+
+use crate::{
+    Actor, Cache, Error, Event, Member, MemberId, OrganizationId, Page, Result, Role, Service,
+    Slice, UserId,
+    ports::{Repository, Scope, Sort, Store, Transaction},
+    service::Adapters,
+};
+
+impl<A: Adapters> Service<A> {
+    /// The membership of a user, asking the cache first; `None` if they do not belong.
+    pub async fn membership(
+        &self,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> Result<Option<Member>> {
+        if let Ok(Some(member)) = self.members.get(&(organization, user)).await {
+            return Ok(Some(member));
+        }
+        let member = self.store.find_member_of(organization, user).await?;
+        if let Some(member) = &member {
+            self.remember(member).await;
+            // It may have changed between the read and the write to the cache;
+            // a second look closes that gap.
+            let again = self.store.find_member_of(organization, user).await?;
+            if again.as_ref() != Some(member) {
+                self.forget_member(organization, user).await;
+                return Ok(again);
+            }
+        }
+        Ok(member)
+    }
+
+    /// The members of an organization.
+    pub async fn members_of(
+        &self,
+        organization: OrganizationId,
+        slice: &Slice<Sort>,
+    ) -> Result<Page<Member>> {
+        self.store.list_members(organization, slice).await
+    }
+
+    /// Gives a member another role.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::RoleTooSmall`] if the actor is no owner and
+    /// the change makes or unmakes one, [`Error::LastOwner`]
+    pub async fn change_role(
+        &self,
+        actor: Actor,
+        organization: OrganizationId,
+        id: MemberId,
+        role: Role,
+    ) -> Result<Member> {
+        let transaction = self.store.begin(Scope::Organization(organization)).await?;
+        transaction.lock_organization(organization).await?;
+        let found = transaction.find_member(organization, id).await?;
+        let mut member = found.ok_or(Error::NotFound)?;
+        if member.role == role {
+            return Ok(member);
+        }
+        if member.role == Role::Owner || role == Role::Owner {
+            owners_only(actor)?;
+        }
+        if member.role == Role::Owner {
+            keep_an_owner(&transaction, organization).await?;
+        }
+        member.role = role;
+        transaction.update_member_role(organization, id, role).await?;
+        let event = Event::MemberUpdated {
+            member_id: id,
+            user_id: member.user_id,
+            role,
+        };
+        transaction
+            .record(&self.event(organization, actor.user_id, event))
+            .await?;
+        transaction.commit().await?;
+        self.remember(&member).await;
+        Ok(member)
+    }
+
+    /// Removes a member. Everybody may leave; removing others takes an admin,
+    /// and removing an owner takes an owner.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::RoleTooSmall`], [`Error::LastOwner`]
+    pub async fn remove_member(
+        &self,
+        actor: Actor,
+        organization: OrganizationId,
+        id: MemberId,
+    ) -> Result<()> {
+        let transaction = self.store.begin(Scope::Organization(organization)).await?;
+        transaction.lock_organization(organization).await?;
+        let found = transaction.find_member(organization, id).await?;
+        let member = found.ok_or(Error::NotFound)?;
+        if member.user_id != actor.user_id {
+            if actor.role < Role::Admin {
+                return Err(Error::RoleTooSmall("admin"));
+            }
+            if member.role == Role::Owner {
+                owners_only(actor)?;
+            }
+        }
+        if member.role == Role::Owner {
+            keep_an_owner(&transaction, organization).await?;
+        }
+        transaction.delete_member(organization, id).await?;
+        let event = Event::MemberRemoved {
+            member_id: id,
+            user_id: member.user_id,
+        };
+        transaction
+            .record(&self.event(organization, actor.user_id, event))
+            .await?;
+        transaction.commit().await?;
+        self.forget_member(organization, member.user_id).await;
+        Ok(())
+    }
+
+    /// Drops what this node remembers of a membership that changed on another node.
+    pub async fn forget_member(&self, organization: OrganizationId, user: UserId) {
+        _ = self.members.remove(&(organization, user)).await;
+    }
+
+    /// Writes a membership through to the cache, whose failure costs only time.
+    async fn remember(&self, member: &Member) {
+        let key = (member.organization_id, member.user_id);
+        _ = self.members.put(&key, member, self.settings.cache_ttl).await;
+    }
+}
+
+/// Refuses what only owners may do.
+pub(super) fn owners_only(actor: Actor) -> Result<()> {
+    if actor.role == Role::Owner {
+        Ok(())
+    } else {
+        Err(Error::RoleTooSmall("owner"))
+    }
+}
+
+/// Refuses to take the last owner away. The organization must be locked.
+async fn keep_an_owner(
+    repository: &impl Repository,
+    organization: OrganizationId,
+) -> Result<()> {
+    if repository.count_owners(organization).await? > 1 {
+        Ok(())
+    } else {
+        Err(Error::LastOwner)
+    }
+}

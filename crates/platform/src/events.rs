@@ -1,0 +1,73 @@
+//! The event log as its readers see it: an outbox to publish from, and a
+//! history to read. Domains append to it through their own repositories, in the
+//! transaction that changed the state.
+
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+
+/// One entry of the event log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoggedEvent {
+    /// Its place in the log: grows by commit order within an aggregate, may have gaps.
+    pub sequence: i64,
+    /// Identifies the event; what consumers deduplicate by (UUIDv7).
+    pub id: u128,
+    /// The tenant it belongs to, if any.
+    pub organization_id: Option<u128>,
+    /// The user who brought it about, if any.
+    pub actor_id: Option<u128>,
+    /// What kind of thing it happened to, such as `run`.
+    pub aggregate_kind: String,
+    /// Which one.
+    pub aggregate_id: u128,
+    /// What happened, such as `run.started`.
+    pub kind: String,
+    /// The event as JSON, its `type` being `kind`.
+    pub payload: String,
+    /// When.
+    pub occurred_at: SystemTime,
+}
+
+/// Reads the event log.
+pub trait EventLog: Send + Sync + 'static {
+    /// The oldest events that are not published yet, in the order of the log.
+    fn unpublished(&self, limit: u32) -> impl Future<Output = Result<Vec<LoggedEvent>>> + Send;
+
+    /// Marks events as published. Marking one twice changes nothing.
+    fn mark_published(&self, sequences: &[i64]) -> impl Future<Output = Result<()>> + Send;
+
+    /// The events of one aggregate of a tenant after a place in the log, in order.
+    fn history(
+        &self,
+        organization: u128,
+        aggregate: (&str, u128),
+        after: i64,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<LoggedEvent>>> + Send;
+}
+
+/// Tells subscribers of published events, on this node or on all.
+pub trait Publisher: Send + Sync + 'static {
+    /// Publishes an event: at least once, in order within an aggregate.
+    fn publish(&self, event: &LoggedEvent) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Hears of published events.
+pub trait Subscriber: Send + Sync + 'static {
+    /// One subscription.
+    type Subscription: Subscription;
+
+    /// Begins to listen: every event published from now on arrives, or the
+    /// subscription says that it missed some.
+    fn subscribe(&self) -> Self::Subscription;
+}
+
+/// A stream of published events.
+pub trait Subscription: Send + 'static {
+    /// Waits for the next event. `None` says that some were missed because the
+    /// listener was slow: what they would have told must be read anew.
+    fn next(&mut self) -> impl Future<Output = Option<LoggedEvent>> + Send;
+}

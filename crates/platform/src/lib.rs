@@ -1,0 +1,14 @@
+//! What every request and every worker share, whichever domain they serve: the
+//! event log with its outbox, idempotency keys, and rate limits.
+//!
+//! These are ports between driving adapters (`http`, `worker`) and driven ones
+//! (`sqlite`, `memory`, ...). No domain knows them. The crate depends on `std`
+//! and `serde` alone.
+
+mod error;
+pub mod events;
+pub mod idempotency;
+pub mod limits;
+pub mod vault;
+
+pub use error::{Error, Result};

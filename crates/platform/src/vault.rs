@@ -1,0 +1,13 @@
+//! Encryption at rest, under the key-encryption key.
+
+use crate::Result;
+
+/// Seals what must not be readable from the database alone (authenticated encryption).
+pub trait Vault: Send + Sync + 'static {
+    /// Encrypts. What was sealed opens only with the same `context`, so that it
+    /// cannot be moved to another place unnoticed.
+    fn seal(&self, context: &[u8], plain: &[u8]) -> Result<Vec<u8>>;
+
+    /// Decrypts what [`seal`](Self::seal) made. Fails if a bit of it or of the context is different.
+    fn open(&self, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>>;
+}

@@ -1,0 +1,1 @@
+//! The composition root: configuration, choice of adapters, start and stop.

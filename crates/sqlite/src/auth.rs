@@ -1,0 +1,448 @@
+//! The tables of auth.
+
+use std::time::SystemTime;
+
+use archesai_auth::{
+    ApiKey, ApiKeyId, Email, Error, OrganizationId, Recorded, Result, Scope, Session, SessionId,
+    SigningKeyId, User, UserId,
+    ports::{Repository, SigningKey, Store, TokenDigest, Transaction},
+};
+use diesel::{
+    prelude::*,
+    result::{DatabaseErrorKind::UniqueViolation, Error as DieselError},
+};
+use diesel_async::RunQueryDsl;
+
+use crate::{
+    events::new_event,
+    lend::{Lend, Open, Pooled, Sqlite},
+    schema::{api_keys, sessions, signing_keys, spent_tokens, users},
+    types::{Digest, Document, Id, Time, signed, unsigned},
+};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = users)]
+struct UserRow {
+    id: Id,
+    email: String,
+    name: String,
+    version: i64,
+    created_at: Time,
+    updated_at: Time,
+}
+
+impl TryFrom<UserRow> for User {
+    type Error = Error;
+
+    fn try_from(row: UserRow) -> Result<Self> {
+        Ok(Self {
+            id: UserId(row.id.0),
+            email: Email::parse(&row.email).map_err(Error::unavailable)?,
+            name: row.name,
+            version: unsigned(row.version),
+            created_at: row.created_at.0,
+            updated_at: row.updated_at.0,
+        })
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sessions)]
+struct SessionRow {
+    id: Id,
+    user_id: Id,
+    active_organization_id: Id,
+    user_agent: Option<String>,
+    created_at: Time,
+    refreshed_at: Time,
+    expires_at: Time,
+}
+
+impl From<SessionRow> for Session {
+    fn from(row: SessionRow) -> Self {
+        Self {
+            id: SessionId(row.id.0),
+            user_id: UserId(row.user_id.0),
+            active_organization_id: OrganizationId(row.active_organization_id.0),
+            user_agent: row.user_agent,
+            created_at: row.created_at.0,
+            refreshed_at: row.refreshed_at.0,
+            expires_at: row.expires_at.0,
+        }
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = api_keys)]
+struct ApiKeyRow {
+    id: Id,
+    user_id: Id,
+    organization_id: Id,
+    name: String,
+    prefix: String,
+    scopes: Document<Vec<Scope>>,
+    created_at: Time,
+    expires_at: Option<Time>,
+}
+
+impl From<ApiKeyRow> for ApiKey {
+    fn from(row: ApiKeyRow) -> Self {
+        Self {
+            id: ApiKeyId(row.id.0),
+            user_id: UserId(row.user_id.0),
+            organization_id: OrganizationId(row.organization_id.0),
+            name: row.name,
+            prefix: row.prefix,
+            scopes: row.scopes.0,
+            created_at: row.created_at.0,
+            expires_at: row.expires_at.map(|time| time.0),
+        }
+    }
+}
+
+impl<L: Lend> Repository for Sqlite<L> {
+    async fn find_user(&self, id: UserId) -> Result<Option<User>> {
+        let mut connection = self.0.read().await.map_err(Error::unavailable)?;
+        let row: Option<UserRow> = users::table
+            .find(Id(id.0))
+            .select(UserRow::as_select())
+            .first(&mut *connection)
+            .await
+            .optional()
+            .map_err(Error::unavailable)?;
+        row.map(User::try_from).transpose()
+    }
+
+    async fn find_user_by_email(&self, email: &Email) -> Result<Option<User>> {
+        let mut connection = self.0.read().await.map_err(Error::unavailable)?;
+        let row: Option<UserRow> = users::table
+            .filter(users::email.eq(email.to_string()))
+            .select(UserRow::as_select())
+            .first(&mut *connection)
+            .await
+            .optional()
+            .map_err(Error::unavailable)?;
+        row.map(User::try_from).transpose()
+    }
+
+    async fn find_users(&self, ids: &[UserId]) -> Result<Vec<User>> {
+        let ids: Vec<Id> = ids.iter().map(|id| Id(id.0)).collect();
+        let mut connection = self.0.read().await.map_err(Error::unavailable)?;
+        let rows: Vec<UserRow> = users::table
+            .filter(users::id.eq_any(ids))
+            .select(UserRow::as_select())
+            .load(&mut *connection)
+            .await
+            .map_err(Error::unavailable)?;
+        rows.into_iter().map(User::try_from).collect()
+    }
+
+    async fn find_password_hash(&self, id: UserId) -> Result<Option<String>> {
+        let mut connection = self.0.read().await.map_err(Error::unavailable)?;
+        let hash: Option<Option<String>> = users::table
+            .find(Id(id.0))
+            .select(users::password_hash)
+            .first(&mut *connection)
+            .await
+            .optional()
+            .map_err(Error::unavailable)?;
+        Ok(hash.flatten())
+    }
+
+    async fn insert_user(&self, user: &User, password_hash: &str) -> Result<()> {
+        let mut connection = self.0.write().await.map_err(Error::unavailable)?;
+        diesel::insert_into(users::table)
+            .values((
+                users::id.eq(Id(user.id.0)),
+                users::email.eq(user.email.to_string()),
+                users::name.eq(&user.name),
+                users::password_hash.eq(password_hash),
+                users::version.eq(signed(user.version)),
+                users::created_at.eq(Time(user.created_at)),
+                users::updated_at.eq(Time(user.updated_at)),
+            ))
+            .execute(&mut *connection)
+            .await
+            .map_err(|error| match error {
+                DieselError::DatabaseError(UniqueViolation, _) => Error::EmailTaken,
+                error => Error::unavailable(error),
+            })?;
+        Ok(())
+    }
+
+    async fn update_user(&self, user: &User) -> Result<()> {
+        let mut connection = self.0.write().await.map_err(Error::unavailable)?;
+        let updated = diesel::update(
+            users::table
+                .find(Id(user.id.0))
+                .filter(users::version.eq(signed(user.version) - 1)),
+        )
+        .set((
+            users::name.eq(&user.name),
+            users::version.eq(signed(user.version)),
+            users::updated_at.eq(Time(user.updated_at)),
+        ))
+        .execute(&mut *connection)
+        .await
+        .map_err(Error::unavailable)?;
+        if updated == 1 {
+            Ok(())
+        } else {
+            Err(Error::VersionConflict)
+        }
+    }
+
+    async fn update_password_hash(&self, id: UserId, password_hash: &str) -> Result<()> {
+        let mut connection = self.0.write().await.map_err(Error::unavailable)?;
+        diesel::update(users::table.find(Id(id.0)))
+            .set(users::password_hash.eq(password_hash))
+            .execute(&mut *connection)
+            .await
+            .map_err(Error::unavailable)?;
+        Ok(())
+    }
+
+    async fn insert_session(&self, session: &Session, token: &TokenDigest) -> Result<()> {
+        let mut connection = self.0.write().await.map_err(Error::unavailable)?;
+        diesel::insert_into(sessions::table)
+            .values((
+                sessions::id.eq(Id(session.id.0)),
+                sessions::token.eq(Digest(*token)),
+                sessions::user_id.eq(Id(session.user_id.0)),
+                sessions::active_organization_id.eq(Id(session.active_organization_id.0)),
+                sessions::user_agent.eq(&session.user_agent),
+                sessions::created_at.eq(Time(session.created_at)),
+                sessions::refreshed_at.eq(Time(session.refreshed_at)),
+                sessions::expires_at.eq(Time(session.expires_at)),
+            ))
+            .execute(&mut *connection)
+            .await
+            .map_err(Error::unavailable)?;
+        Ok(())
+    }
+
+    async fn find_session(&self, id: SessionId) -> Result<Option<Session>> {
+        let mut connection = self.0.read().await.map_err(Error::unavailable)?;
+        let row: Option<SessionRow> = sessions::table
+            .find(Id(id.0))
+            .select(SessionRow::as_select())
+            .first(&mut *connection)
+            .await
+            .optional()
+            .map_err(Error::unavailable)?;
+        Ok(row.map(Into::into))
+    }
+
+    async fn find_session_by_token(&self, token: &TokenDigest) -> Result<Option<Session>> {
+        let mut connection = self.0.read().await.map_err(Error::unavailable)?;
+        let row: Option<SessionRow> = sessions::table
+            .filter(sessions::token.eq(Digest(*token)))
+            .select(SessionRow::as_select())
+            .first(&mut *connection)
+            .await
+            .optional()
+            .map_err(Error::unavailable)?;
+        Ok(row.map(Into::into))
+    }
+
+    async fn find_session_by_spent_token(&self, token: &TokenDigest) -> Result<Option<Session>> {
+        let mut connection = self.0.read().await.map_err(Error::unavailable)?;
+        let row: Option<SessionRow> = sessions::table
+            .inner_join(spent_tokens::table)
+            .filter(spent_tokens::token.eq(Digest(*token)))
+            .select(SessionRow::as_select())
+            .first(&mut *connection)
+            .await
+            .optional()
+            .map_err(Error::unavailable)?;
+        Ok(row.map(Into::into))
+    }
+
+    async fn rotate_session_token(
+        &self,
+        session: &Session,
+        old: &TokenDigest,
+        new: &TokenDigest,
+    ) -> Result<bool> {
+        let mut connection = self.0.write().await.map_err(Error::unavailable)?;
+        // A trigger keeps the old token as spent.
+        let updated = diesel::update(
+            sessions::table
+                .find(Id(session.id.0))
+                .filter(sessions::token.eq(Digest(*old))),
+        )
+        .set((
+            sessions::token.eq(Digest(*new)),
+            sessions::active_organization_id.eq(Id(session.active_organization_id.0)),
+            sessions::refreshed_at.eq(Time(session.refreshed_at)),
+            sessions::expires_at.eq(Time(session.expires_at)),
+        ))
+        .execute(&mut *connection)
+        .await
+        .map_err(Error::unavailable)?;
+        Ok(updated == 1)
+    }
+
+    async fn switch_session(&self, session: &Session, new: &TokenDigest) -> Result<bool> {
+        let mut connection = self.0.write().await.map_err(Error::unavailable)?;
+        let updated = diesel::update(sessions::table.find(Id(session.id.0)))
+            .set((
+                sessions::token.eq(Digest(*new)),
+                sessions::active_organization_id.eq(Id(session.active_organization_id.0)),
+            ))
+            .execute(&mut *connection)
+            .await
+            .map_err(Error::unavailable)?;
+        Ok(updated == 1)
+    }
+
+    async fn list_sessions(&self, user: UserId, now: SystemTime) -> Result<Vec<Session>> {
+        let mut connection = self.0.read().await.map_err(Error::unavailable)?;
+        let rows: Vec<SessionRow> = sessions::table
+            .filter(sessions::user_id.eq(Id(user.0)))
+            .filter(sessions::expires_at.gt(Time(now)))
+            .order((sessions::created_at.desc(), sessions::id.desc()))
+            .select(SessionRow::as_select())
+            .load(&mut *connection)
+            .await
+            .map_err(Error::unavailable)?;
+        Ok(rows.into_iter().map(Into::into).collect())
+    }
+
+    async fn delete_session(&self, id: SessionId) -> Result<bool> {
+        let mut connection = self.0.write().await.map_err(Error::unavailable)?;
+        let deleted = diesel::delete(sessions::table.find(Id(id.0)))
+            .execute(&mut *connection)
+            .await
+            .map_err(Error::unavailable)?;
+        Ok(deleted == 1)
+    }
+
+    async fn delete_expired_sessions(&self, now: SystemTime) -> Result<u64> {
+        let mut connection = self.0.write().await.map_err(Error::unavailable)?;
+        let deleted = diesel::delete(sessions::table.filter(sessions::expires_at.le(Time(now))))
+            .execute(&mut *connection)
+            .await
+            .map_err(Error::unavailable)?;
+        Ok(u64::try_from(deleted).unwrap_or(0))
+    }
+
+    async fn insert_api_key(&self, key: &ApiKey, token: &TokenDigest) -> Result<()> {
+        let mut connection = self.0.write().await.map_err(Error::unavailable)?;
+        diesel::insert_into(api_keys::table)
+            .values((
+                api_keys::id.eq(Id(key.id.0)),
+                api_keys::token.eq(Digest(*token)),
+                api_keys::user_id.eq(Id(key.user_id.0)),
+                api_keys::organization_id.eq(Id(key.organization_id.0)),
+                api_keys::name.eq(&key.name),
+                api_keys::prefix.eq(&key.prefix),
+                api_keys::scopes.eq(Document(key.scopes.clone())),
+                api_keys::created_at.eq(Time(key.created_at)),
+                api_keys::expires_at.eq(key.expires_at.map(Time)),
+            ))
+            .execute(&mut *connection)
+            .await
+            .map_err(Error::unavailable)?;
+        Ok(())
+    }
+
+    async fn find_api_key_by_token(&self, token: &TokenDigest) -> Result<Option<ApiKey>> {
+        let mut connection = self.0.read().await.map_err(Error::unavailable)?;
+        let row: Option<ApiKeyRow> = api_keys::table
+            .filter(api_keys::token.eq(Digest(*token)))
+            .select(ApiKeyRow::as_select())
+            .first(&mut *connection)
+            .await
+            .optional()
+            .map_err(Error::unavailable)?;
+        Ok(row.map(Into::into))
+    }
+
+    async fn list_api_keys(
+        &self,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> Result<Vec<ApiKey>> {
+        let mut connection = self.0.read().await.map_err(Error::unavailable)?;
+        let rows: Vec<ApiKeyRow> = api_keys::table
+            .filter(api_keys::organization_id.eq(Id(organization.0)))
+            .filter(api_keys::user_id.eq(Id(user.0)))
+            .order((api_keys::created_at.desc(), api_keys::id.desc()))
+            .select(ApiKeyRow::as_select())
+            .load(&mut *connection)
+            .await
+            .map_err(Error::unavailable)?;
+        Ok(rows.into_iter().map(Into::into).collect())
+    }
+
+    async fn delete_api_key(
+        &self,
+        organization: OrganizationId,
+        user: UserId,
+        id: ApiKeyId,
+    ) -> Result<Option<TokenDigest>> {
+        let mut connection = self.0.write().await.map_err(Error::unavailable)?;
+        let token: Option<Digest> = diesel::delete(
+            api_keys::table
+                .find(Id(id.0))
+                .filter(api_keys::organization_id.eq(Id(organization.0)))
+                .filter(api_keys::user_id.eq(Id(user.0))),
+        )
+        .returning(api_keys::token)
+        .get_result(&mut *connection)
+        .await
+        .optional()
+        .map_err(Error::unavailable)?;
+        Ok(token.map(|token| token.0))
+    }
+
+    async fn insert_signing_key(&self, key: &SigningKey) -> Result<()> {
+        let mut connection = self.0.write().await.map_err(Error::unavailable)?;
+        diesel::insert_into(signing_keys::table)
+            .values((
+                signing_keys::id.eq(Id(key.id.0)),
+                signing_keys::public_key.eq(&key.public_key),
+                signing_keys::sealed_private_key.eq(&key.sealed_private_key),
+                signing_keys::created_at.eq(Time(key.created_at)),
+            ))
+            .execute(&mut *connection)
+            .await
+            .map_err(Error::unavailable)?;
+        Ok(())
+    }
+
+    async fn list_signing_keys(&self) -> Result<Vec<SigningKey>> {
+        let mut connection = self.0.read().await.map_err(Error::unavailable)?;
+        let rows: Vec<(Id, Vec<u8>, Vec<u8>, Time)> = signing_keys::table
+            .order((signing_keys::created_at, signing_keys::id))
+            .load(&mut *connection)
+            .await
+            .map_err(Error::unavailable)?;
+        let key = |(id, public_key, sealed_private_key, created_at): (Id, _, _, Time)| SigningKey {
+            id: SigningKeyId(id.0),
+            public_key,
+            sealed_private_key,
+            created_at: created_at.0,
+        };
+        Ok(rows.into_iter().map(key).collect())
+    }
+
+    async fn record(&self, event: &Recorded) -> Result<()> {
+        self.append(new_event!(event)).await.map_err(Error::unavailable)
+    }
+}
+
+impl Store for Sqlite<Pooled> {
+    type Transaction = Sqlite<Open>;
+
+    async fn begin(&self) -> Result<Sqlite<Open>> {
+        self.0.0.begin().await.map_err(Error::unavailable)
+    }
+}
+
+impl Transaction for Sqlite<Open> {
+    async fn commit(self) -> Result<()> {
+        self.commit_now().await.map_err(Error::unavailable)
+    }
+}

@@ -1,0 +1,247 @@
+//! Passages and their embeddings.
+
+use std::collections::BTreeSet;
+
+use archesai_content::{
+    ArtifactId, Chunk, ChunkId, Error, IndexStatus, ModelInfo, OrganizationId,
+    ports::{Claim, NewIndex, UnembeddedChunk},
+};
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Binary},
+    sqlite::SqliteConnection,
+};
+
+use super::{models, task::TaskResult, vectors};
+use crate::{
+    schema::{artifacts, chunk_embeddings, chunks},
+    types::{Id, Time, signed},
+};
+
+pub(super) fn replace(
+    connection: &mut SqliteConnection,
+    organization: OrganizationId,
+    id: ArtifactId,
+    index: &NewIndex,
+) -> TaskResult<bool> {
+    if !finish_claim(connection, organization, id, index)? {
+        return Ok(false);
+    }
+    diesel::delete(chunks::table.filter(chunks::artifact_id.eq(Id(id.0)))).execute(connection)?;
+    let model = match &index.model {
+        Some(model) => Some(models::ensure(connection, model)?),
+        None => None,
+    };
+    for chunk in &index.chunks {
+        insert(connection, organization, id, chunk, model)?;
+    }
+    if let Some(model) = model {
+        describe(connection, Id(id.0), model)?;
+    }
+    Ok(true)
+}
+
+/// Makes an artifact indexed, unless it is claimed by somebody else.
+fn finish_claim(
+    connection: &mut SqliteConnection,
+    organization: OrganizationId,
+    id: ArtifactId,
+    index: &NewIndex,
+) -> TaskResult<bool> {
+    let count = i64::try_from(index.chunks.len()).map_err(Error::unavailable)?;
+    let mut target = artifacts::table
+        .into_boxed()
+        .filter(artifacts::id.eq(Id(id.0)))
+        .filter(artifacts::organization_id.eq(Id(organization.0)));
+    if let Some(fence) = index.fence {
+        target = target
+            .filter(artifacts::index_fence.eq(signed(fence)))
+            .filter(artifacts::index_due.is_not_null());
+    }
+    let found: Option<Id> = target.select(artifacts::id).first(connection).optional()?;
+    if found.is_none() {
+        return Ok(false);
+    }
+    diesel::update(artifacts::table.find(Id(id.0)))
+        .set((
+            artifacts::index_status.eq(IndexStatus::Indexed.as_str()),
+            artifacts::index_error.eq(None::<String>),
+            artifacts::index_due.eq(None::<Time>),
+            artifacts::index_fence.eq(artifacts::index_fence + 1),
+            artifacts::chunk_count.eq(count),
+            index.text.as_ref().map(|text| artifacts::content.eq(text)),
+            artifacts::embedding.eq(None::<Vec<u8>>),
+        ))
+        .execute(connection)?;
+    Ok(true)
+}
+
+fn insert(
+    connection: &mut SqliteConnection,
+    organization: OrganizationId,
+    artifact: ArtifactId,
+    chunk: &Chunk,
+    model: Option<i64>,
+) -> TaskResult<()> {
+    let embedded = chunk.embedding.as_ref().zip(model);
+    let sequence: i64 = diesel::insert_into(chunks::table)
+        .values((
+            chunks::id.eq(Id(chunk.id.0)),
+            chunks::organization_id.eq(Id(organization.0)),
+            chunks::artifact_id.eq(Id(artifact.0)),
+            chunks::position.eq(i64::from(chunk.position)),
+            chunks::start_offset.eq(signed(chunk.start)),
+            chunks::end_offset.eq(signed(chunk.end)),
+            chunks::embedding_model.eq(embedded.map(|(_, model)| model)),
+            chunks::text.eq(&chunk.text),
+        ))
+        .returning(chunks::sequence)
+        .get_result(connection)?;
+    if let Some((vector, model)) = embedded {
+        diesel::insert_into(chunk_embeddings::table)
+            .values((
+                chunk_embeddings::chunk.eq(sequence),
+                chunk_embeddings::id.eq(Id(chunk.id.0)),
+                chunk_embeddings::organization_id.eq(Id(organization.0)),
+                chunk_embeddings::artifact_id.eq(Id(artifact.0)),
+                chunk_embeddings::model.eq(model),
+                chunk_embeddings::vector.eq(vectors::to_bytes(vector)),
+            ))
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+/// Writes the mean direction of an artifact's passages once all have one.
+fn describe(connection: &mut SqliteConnection, artifact: Id, model: i64) -> TaskResult<()> {
+    let missing: i64 = chunks::table
+        .filter(chunks::artifact_id.eq(artifact))
+        .filter(
+            chunks::embedding_model
+                .is_null()
+                .or(chunks::embedding_model.ne(model)),
+        )
+        .count()
+        .get_result(connection)?;
+    if missing > 0 {
+        return Ok(());
+    }
+    let passages = chunks::table
+        .filter(chunks::artifact_id.eq(artifact))
+        .select(chunks::sequence);
+    let kept: Vec<Vec<u8>> = chunk_embeddings::table
+        .filter(chunk_embeddings::chunk.eq_any(passages))
+        .select(chunk_embeddings::vector)
+        .load(connection)?;
+    let mean = vectors::mean(kept.iter().map(Vec::as_slice));
+    diesel::update(artifacts::table.find(artifact))
+        .set(artifacts::embedding.eq(mean))
+        .execute(connection)?;
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Sequence {
+    #[diesel(sql_type = BigInt)]
+    sequence: i64,
+}
+
+/// Passages without an embedding of a model that may be claimed, those first that never were.
+pub(super) fn unembedded(
+    connection: &mut SqliteConnection,
+    model: &ModelInfo,
+    claim: Claim,
+) -> TaskResult<Vec<i64>> {
+    let limit = claim.limit as usize;
+    let mut found = Vec::new();
+    let others = models::others(connection, model)?;
+    // One query per model, so that each is a walk along the index.
+    for other in std::iter::once(None).chain(others.into_iter().map(Some)) {
+        if found.len() == limit {
+            break;
+        }
+        let rows: Vec<Sequence> = sql_query(
+            "SELECT sequence FROM chunks WHERE embedding_model IS ? AND embed_due <= ? \
+             ORDER BY embed_due LIMIT ?",
+        )
+        .bind::<diesel::sql_types::Nullable<BigInt>, _>(other)
+        .bind::<BigInt, _>(Time(claim.now))
+        .bind::<BigInt, _>(i64::try_from(limit - found.len()).map_err(Error::unavailable)?)
+        .load(connection)?;
+        found.extend(rows.into_iter().map(|row| row.sequence));
+    }
+    Ok(found)
+}
+
+pub(super) fn claim_unembedded(
+    connection: &mut SqliteConnection,
+    model: &ModelInfo,
+    claim: Claim,
+) -> TaskResult<Vec<UnembeddedChunk>> {
+    let mut claimed = Vec::new();
+    for sequence in unembedded(connection, model, claim)? {
+        let (organization, id, text): (Id, Id, String) =
+            diesel::update(chunks::table.find(sequence))
+                .set(chunks::embed_due.eq(Time(claim.until)))
+                .returning((chunks::organization_id, chunks::id, chunks::text))
+                .get_result(connection)?;
+        claimed.push(UnembeddedChunk {
+            organization_id: OrganizationId(organization.0),
+            id: ChunkId(id.0),
+            text,
+        });
+    }
+    Ok(claimed)
+}
+
+pub(super) fn store_embeddings(
+    connection: &mut SqliteConnection,
+    organization: OrganizationId,
+    model: &ModelInfo,
+    embeddings: &[(ChunkId, Vec<f32>)],
+) -> TaskResult<()> {
+    let model = models::ensure(connection, model)?;
+    let mut touched = BTreeSet::new();
+    for (id, vector) in embeddings {
+        let artifact: Option<Id> = diesel::update(
+            chunks::table
+                .filter(chunks::id.eq(Id(id.0)))
+                .filter(chunks::organization_id.eq(Id(organization.0))),
+        )
+        .set((
+            chunks::embedding_model.eq(model),
+            chunks::embed_due.eq(0),
+        ))
+        .returning(chunks::artifact_id)
+        .get_result(connection)
+        .optional()?;
+        if let Some(artifact) = artifact {
+            put_vector(connection, *id, model, vector)?;
+            touched.insert(artifact.0);
+        }
+    }
+    for artifact in touched {
+        describe(connection, Id(artifact), model)?;
+    }
+    Ok(())
+}
+
+/// Gives a passage a vector, in place of an earlier one.
+fn put_vector(
+    connection: &mut SqliteConnection,
+    id: ChunkId,
+    model: i64,
+    vector: &[f32],
+) -> TaskResult<()> {
+    sql_query(
+        "INSERT INTO chunk_embeddings (chunk, id, organization_id, artifact_id, model, vector) \
+         SELECT sequence, id, organization_id, artifact_id, ?, ? FROM chunks WHERE id = ? \
+         ON CONFLICT (chunk) DO UPDATE SET model = excluded.model, vector = excluded.vector",
+    )
+    .bind::<BigInt, _>(model)
+    .bind::<Binary, _>(vectors::to_bytes(vector))
+    .bind::<Binary, _>(Id(id.0))
+    .execute(connection)?;
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! Opening the database: the pools, their pragmas, and the migrations.
+
+use std::{fmt, path::Path, time::Duration};
+
+use diesel::sqlite::SqliteConnection;
+use diesel_async::{
+    AsyncConnection, AsyncMigrationHarness, SimpleAsyncConnection,
+    pooled_connection::{
+        AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
+        deadpool::{Object, Pool},
+    },
+    sync_connection_wrapper::SyncConnectionWrapper,
+};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use tokio::sync::Mutex;
+
+use crate::lend::{Failure, Open, Pooled, Sqlite};
+
+/// A connection, whose blocking calls run on threads of their own.
+pub(crate) type Connection = SyncConnectionWrapper<SqliteConnection>;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
+
+/// FULL makes every commit durable before it is acknowledged. The cache is in KiB.
+const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \
+    PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8000; \
+    PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 134217728;";
+
+/// The longest wait for a free connection.
+const CHECKOUT: Duration = Duration::from_secs(5);
+
+/// An open database. Clones share its connections.
+#[derive(Clone)]
+pub struct Database {
+    readers: Pool<Connection>,
+    writer: Pool<Connection>,
+}
+
+/// Why a database could not be opened.
+#[derive(Debug)]
+pub struct OpenError {
+    path: String,
+    cause: Failure,
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the database {} cannot be opened: {}", self.path, self.cause)
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(self.cause.as_ref())
+    }
+}
+
+impl Database {
+    /// Opens the database in a file, makes it where there is none, and brings
+    /// its tables up to date. Needs a multi-thread runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] if the file is no database, cannot be written, or was
+    /// written by a newer version of the program.
+    pub async fn open(path: &Path, readers: usize) -> Result<Self, OpenError> {
+        let url = path.to_string_lossy().into_owned();
+        let fail = |cause: Failure| OpenError {
+            path: url.clone(),
+            cause,
+        };
+        let database = Self {
+            writer: pool(&url, 1).map_err(fail)?,
+            readers: pool(&url, readers.max(1)).map_err(fail)?,
+        };
+        database.migrate().await.map_err(fail)?;
+        Ok(database)
+    }
+
+    /// The repositories, each call alone.
+    pub fn store(&self) -> Sqlite<Pooled> {
+        Sqlite(Pooled(self.clone()))
+    }
+
+    pub(crate) async fn reader(&self) -> Result<Object<Connection>, Failure> {
+        checkout(&self.readers).await
+    }
+
+    pub(crate) async fn writer(&self) -> Result<Object<Connection>, Failure> {
+        checkout(&self.writer).await
+    }
+
+    /// Opens a transaction that may write from the start, so that it never
+    /// finds out halfway that somebody else is writing.
+    pub(crate) async fn begin(&self) -> Result<Sqlite<Open>, Failure> {
+        let mut connection = self.writer().await?;
+        connection.batch_execute("BEGIN IMMEDIATE").await?;
+        Ok(Sqlite(Open(Some(Mutex::new(connection)))))
+    }
+
+    async fn migrate(&self) -> Result<(), Failure> {
+        let connection = self.writer().await?;
+        let mut harness = AsyncMigrationHarness::new(connection);
+        refuse_newer(&mut harness)?;
+        harness.run_pending_migrations(MIGRATIONS)?;
+        Ok(())
+    }
+}
+
+/// A database with migrations this program does not know was written by a newer one.
+fn refuse_newer<H: MigrationHarness<diesel::sqlite::Sqlite>>(
+    harness: &mut H,
+) -> Result<(), Failure> {
+    use diesel::migration::{Migration, MigrationSource, MigrationVersion};
+
+    let known: Vec<Box<dyn Migration<diesel::sqlite::Sqlite>>> = MIGRATIONS.migrations()?;
+    let is_known =
+        |version: &MigrationVersion<'_>| known.iter().any(|m| m.name().version() == *version);
+    let applied = harness.applied_migrations()?;
+    match applied.into_iter().find(|version| !is_known(version)) {
+        Some(version) => Err(format!(
+            "it has migration {version}, which this version of archesai does not know; \
+             use the newer version that wrote it"
+        )
+        .into()),
+        None => Ok(()),
+    }
+}
+
+/// Waits for a free connection, but not for ever.
+async fn checkout(pool: &Pool<Connection>) -> Result<Object<Connection>, Failure> {
+    Ok(tokio::time::timeout(CHECKOUT, pool.get()).await??)
+}
+
+fn pool(url: &str, size: usize) -> Result<Pool<Connection>, Failure> {
+    let mut config = ManagerConfig::default();
+    config.recycling_method = RecyclingMethod::Fast;
+    config.custom_setup = Box::new(|url| {
+        let url = url.to_owned();
+        Box::pin(async move {
+            let mut connection = Connection::establish(&url).await?;
+            connection
+                .batch_execute(PRAGMAS)
+                .await
+                .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+            Ok(connection)
+        })
+    });
+    let manager = AsyncDieselConnectionManager::new_with_config(url, config);
+    Ok(Pool::builder(manager)
+        .max_size(size)
+        .build()?)
+}

@@ -1,0 +1,18 @@
+//! Every domain's repositories in an embedded SQLite database.
+//!
+//! One file, write-ahead logging, one writer and several readers. Each domain
+//! has a module that implements its `Repository` once, for a [`Lend`]er of
+//! connections: the pool lends any, an open transaction lends its own.
+
+mod auth;
+mod content;
+mod database;
+mod events;
+mod idempotency;
+mod lend;
+mod organizations;
+mod schema;
+mod types;
+
+pub use database::{Database, OpenError};
+pub use lend::{Lend, Open, Pooled, Sqlite};

@@ -1,0 +1,1 @@
+//! Claims steps and runs them, relays events, keeps house.

@@ -1,0 +1,190 @@
+//! Writing pipelines.
+
+use super::{Actor, Adapters, Service};
+use crate::{
+    Error, Event, Json, OrganizationId, Page, Pipeline, PipelineId, Result, Slice, ToolSpec,
+    Violation,
+    definition::validate,
+    ports::{PipelineSort, Repository, Scope, Store, Transaction},
+};
+
+const MAX_NAME: usize = 200;
+const MAX_DESCRIPTION: usize = 10_000;
+
+/// What a new pipeline is to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewPipeline {
+    /// What it is called.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// What it does.
+    pub definition: Json,
+}
+
+/// What is to change about a pipeline; `None` stays.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PipelineChanges {
+    /// What it is called.
+    pub name: Option<String>,
+    /// What it is for; `Some(None)` removes that.
+    pub description: Option<Option<String>>,
+    /// What it does.
+    pub definition: Option<Json>,
+}
+
+impl<A: Adapters> Service<A> {
+    /// Makes a pipeline.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`], with places in an object of `name`, `description` and `definition`.
+    pub async fn create_pipeline(&self, actor: Actor, new: NewPipeline) -> Result<Pipeline> {
+        let now = self.clock.now();
+        let pipeline = Pipeline {
+            id: PipelineId(self.ids.next()),
+            organization_id: actor.organization_id,
+            name: new.name.trim().to_owned(),
+            description: new.description,
+            definition: new.definition,
+            version: 1,
+            created_by: actor.user_id,
+            created_at: now,
+            updated_at: now,
+        };
+        self.check(&pipeline, true)?;
+        let event = Event::PipelineCreated {
+            pipeline_id: pipeline.id,
+            name: pipeline.name.clone(),
+        };
+        let event = self.recorded(actor.organization_id, Some(actor.user_id), now, event);
+        let scope = Scope::Organization(actor.organization_id);
+        let transaction = self.store.begin(scope).await?;
+        transaction.insert_pipeline(&pipeline).await?;
+        transaction.record(&[event]).await?;
+        transaction.commit().await?;
+        Ok(pipeline)
+    }
+
+    /// Finds a pipeline.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`].
+    pub async fn pipeline(&self, organization: OrganizationId, id: PipelineId) -> Result<Pipeline> {
+        let found = self.store.find_pipeline(organization, id).await?;
+        found.ok_or(Error::NotFound)
+    }
+
+    /// The pipelines of an organization.
+    pub async fn list_pipelines(
+        &self,
+        organization: OrganizationId,
+        slice: &Slice<PipelineSort>,
+    ) -> Result<Page<Pipeline>> {
+        self.store.list_pipelines(organization, slice).await
+    }
+
+    /// Changes a pipeline, which makes a version of it. Runs under way keep to theirs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::VersionConflict`] if it is not at the
+    /// `expected` version; [`Error::Invalid`] as in [`create_pipeline`](Self::create_pipeline).
+    pub async fn update_pipeline(
+        &self,
+        actor: Actor,
+        id: PipelineId,
+        expected: Option<u64>,
+        changes: PipelineChanges,
+    ) -> Result<Pipeline> {
+        let mut pipeline = self.pipeline(actor.organization_id, id).await?;
+        if expected.is_some_and(|expected| expected != pipeline.version) {
+            return Err(Error::VersionConflict);
+        }
+        let has_new_definition = changes.definition.is_some();
+        if let Some(name) = changes.name {
+            name.trim().clone_into(&mut pipeline.name);
+        }
+        if let Some(description) = changes.description {
+            pipeline.description = description;
+        }
+        if let Some(definition) = changes.definition {
+            pipeline.definition = definition;
+        }
+        self.check(&pipeline, has_new_definition)?;
+        pipeline.version += 1;
+        pipeline.updated_at = self.clock.now();
+        let event = Event::PipelineUpdated {
+            pipeline_id: id,
+            version: i64::try_from(pipeline.version).unwrap_or(i64::MAX),
+        };
+        let event = self.recorded(
+            actor.organization_id,
+            Some(actor.user_id),
+            pipeline.updated_at,
+            event,
+        );
+        let scope = Scope::Organization(actor.organization_id);
+        let transaction = self.store.begin(scope).await?;
+        transaction.update_pipeline(&pipeline).await?;
+        transaction.record(&[event]).await?;
+        transaction.commit().await?;
+        Ok(pipeline)
+    }
+
+    /// Deletes a pipeline with its versions and runs; those under way stop.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`].
+    pub async fn delete_pipeline(&self, actor: Actor, id: PipelineId) -> Result<()> {
+        let event = Event::PipelineDeleted { pipeline_id: id };
+        let now = self.clock.now();
+        let event = self.recorded(actor.organization_id, Some(actor.user_id), now, event);
+        let scope = Scope::Organization(actor.organization_id);
+        let transaction = self.store.begin(scope).await?;
+        let deleted = transaction.delete_pipeline(actor.organization_id, id);
+        if !deleted.await? {
+            return Err(Error::NotFound);
+        }
+        transaction.record(&[event]).await?;
+        transaction.commit().await
+    }
+
+    /// Checks a definition without keeping it; nothing is wrong with it if the answer is empty.
+    pub fn check_definition(&self, definition: &Json) -> Vec<Violation> {
+        let checked = validate(definition, &self.toolbox, &self.expressions);
+        checked.err().unwrap_or_default()
+    }
+
+    /// The tools that steps may call.
+    pub fn tools(&self) -> &[ToolSpec] {
+        use crate::ports::Toolbox as _;
+        self.toolbox.specs()
+    }
+
+    fn check(&self, pipeline: &Pipeline, definition: bool) -> Result<()> {
+        let mut violations = Vec::new();
+        let mut refuse = |pointer, detail| violations.push(Violation::new(pointer, detail));
+        if !(1..=MAX_NAME).contains(&pipeline.name.chars().count()) {
+            refuse("/name", format!("must have 1 to {MAX_NAME} characters"));
+        }
+        let description = pipeline.description.as_deref().unwrap_or_default();
+        if description.chars().count() > MAX_DESCRIPTION {
+            refuse(
+                "/description",
+                format!("must have at most {MAX_DESCRIPTION} characters"),
+            );
+        }
+        if definition {
+            let found = self.check_definition(&pipeline.definition).into_iter();
+            violations.extend(found.map(|violation| violation.under("/definition")));
+        }
+        if violations.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Invalid(violations))
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! From a claim to the call of a tool.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{Adapters, Service, advance::Move, scope, size};
+use crate::{
+    Cancellation, Error, Invocation, Json, Log, Outcome, Result, ToolError,
+    definition::{Definition, Step, Template},
+    engine::{Claim, StepEvent},
+    ports::{ExpressionError, Expressions as _, Repository as _, Toolbox as _},
+};
+
+/// What a worker does next about a claim.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Prepared {
+    /// Call the tool.
+    Call(Call),
+    /// Nothing: the step was skipped, fans out, or failed before its tool was
+    /// called. The claim is over, and the worker may have been given another.
+    Ended(Option<Claim>),
+}
+
+/// A call of a tool that a worker is to make, within its timeout.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// What the worker holds.
+    pub claim: Claim,
+    /// What the tool is called with.
+    pub input: Json,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// What evaluation says about a step.
+enum Evaluated {
+    Input(Json),
+    Items(Vec<Json>),
+    Skipped,
+}
+
+/// How evaluation stops.
+enum Stop {
+    /// The step fails.
+    Step(ToolError),
+    /// It cannot be said now.
+    Service(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        match error {
+            // The run was deleted under the claim.
+            Error::NotFound => Self::Service(Error::LeaseLost),
+            error => Self::Service(error),
+        }
+    }
+}
+
+impl From<ToolError> for Stop {
+    fn from(error: ToolError) -> Self {
+        Self::Step(error)
+    }
+}
+
+impl<A: Adapters> Service<A> {
+    /// Evaluates `if`, `for_each` and `with` of a claimed step, and checks what
+    /// its tool is to be called with. What ends the step here is written at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LeaseLost`] if the worker does not hold the step any more.
+    pub async fn prepare(&self, claim: &Claim) -> Result<Prepared> {
+        let run = &claim.run;
+        let key = (run.organization_id, run.pipeline_id, run.pipeline_version);
+        let definition = self.definition(key).await?.ok_or(Error::LeaseLost)?;
+        let position = definition.position(&claim.step.step);
+        let step = &definition.steps[position.ok_or(Error::LeaseLost)?];
+        let event = match self.evaluate(&definition, step, claim).await {
+            Ok(Evaluated::Input(input)) => {
+                return Ok(Prepared::Call(Call {
+                    claim: claim.clone(),
+                    input,
+                    timeout: step.timeout.unwrap_or(self.settings.step_timeout),
+                }));
+            }
+            Ok(Evaluated::Items(items)) => return self.expand(claim, items).await,
+            Ok(Evaluated::Skipped) => StepEvent::Skipped,
+            Err(Stop::Step(error)) => StepEvent::Failed { error, jitter: 0 },
+            Err(Stop::Service(error)) => return Err(error),
+        };
+        let next = self.advance_one(Move::new(claim, event)).await?;
+        Ok(Prepared::Ended(next))
+    }
+
+    /// Calls the tool. The caller bounds the time, and reports what came of it
+    /// with [`finish`](Self::finish).
+    ///
+    /// # Errors
+    ///
+    /// Those of the tool.
+    pub async fn call(
+        &self,
+        call: &Call,
+        log: &dyn Log,
+        cancellation: &dyn Cancellation,
+    ) -> Result<Outcome, ToolError> {
+        let Claim { run, step } = &call.claim;
+        let invocation = Invocation {
+            tool: &step.tool,
+            input: &call.input,
+            organization_id: run.organization_id,
+            user_id: run.created_by,
+            run_id: run.id,
+            step_run_id: step.id,
+            attempt: step.attempt,
+            sleeps: step.sleeps,
+            log,
+            cancellation,
+        };
+        self.toolbox.call(invocation).await
+    }
+
+    async fn expand(&self, claim: &Claim, items: Vec<Json>) -> Result<Prepared> {
+        let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
+        let mut step = Move::new(claim, StepEvent::Expanded { items: count });
+        step.items = Some(items);
+        Ok(Prepared::Ended(self.advance_one(step).await?))
+    }
+
+    async fn evaluate(
+        &self,
+        definition: &Definition,
+        step: &Step,
+        claim: &Claim,
+    ) -> Result<Evaluated, Stop> {
+        let is_item = claim.step.index.is_some();
+        let condition = step.condition.as_ref().filter(|_| !is_item);
+        let for_each = step.for_each.as_ref().filter(|_| !is_item);
+        let mut templates = vec![for_each.unwrap_or(&step.with)];
+        templates.extend(condition);
+        let scope = scope::of_run(&self.store, definition, &claim.run, &templates).await?;
+        let mut scope = Json::Object(scope);
+        if let Some(condition) = condition {
+            let value = self.fill_in(condition, &scope, "/if")?;
+            if !self.expressions.truthy(&value) {
+                return Ok(Evaluated::Skipped);
+            }
+        }
+        if let Some(for_each) = for_each {
+            let list = self.fill_in(for_each, &scope, "/for_each")?;
+            return Ok(Evaluated::Items(self.items(list)?));
+        }
+        if is_item && let Json::Object(members) = &mut scope {
+            self.add_item(members, claim).await?;
+        }
+        let input = self.fill_in(&step.with, &scope, "/with")?;
+        self.check_tool_input(&step.tool, &input)?;
+        Ok(Evaluated::Input(input))
+    }
+
+    fn fill_in(&self, template: &Template, scope: &Json, place: &str) -> Result<Json, ToolError> {
+        let filled = self.expressions.evaluate(&template.value, scope);
+        filled.map_err(|error| expression_failed(place, &error))
+    }
+
+    fn items(&self, list: Json) -> Result<Vec<Json>, ToolError> {
+        let max_items = self.settings.max_items;
+        size::check(&list, self.settings.max_value_bytes, "input")?;
+        match list {
+            Json::Array(items) if items.len() <= usize::try_from(max_items).unwrap_or(0) => {
+                Ok(items)
+            }
+            Json::Array(items) => Err(ToolError::permanent(
+                "too_many_items",
+                format!("/for_each: {} items are more than {max_items}", items.len()),
+            )),
+            _ => Err(ToolError::permanent(
+                "expression_failed",
+                "/for_each: the value is no array",
+            )),
+        }
+    }
+
+    async fn add_item(&self, scope: &mut BTreeMap<String, Json>, claim: &Claim) -> Result<()> {
+        let (Some(parent), Some(index)) = (claim.step.parent, claim.step.index) else {
+            return Ok(());
+        };
+        let organization = claim.run.organization_id;
+        let item = self.store.find_item(organization, parent, index).await?;
+        scope.insert("item".to_owned(), item.ok_or(Error::NotFound)?);
+        scope.insert("index".to_owned(), Json::from(i64::from(index)));
+        Ok(())
+    }
+
+    fn check_tool_input(&self, tool: &str, input: &Json) -> Result<(), ToolError> {
+        size::check(input, self.settings.max_value_bytes, "input")?;
+        let violations = self.toolbox.check(tool, input);
+        if violations.is_empty() {
+            return Ok(());
+        }
+        let details: Vec<String> = violations
+            .into_iter()
+            .map(|violation| violation.under("/with").to_string())
+            .collect();
+        Err(ToolError::permanent("invalid_input", details.join("; ")))
+    }
+}
+
+/// The error of a step, or of a run's outputs, with an expression that fails.
+pub(super) fn expression_failed(place: &str, error: &ExpressionError) -> ToolError {
+    let message = format!("{place}{}: {}", error.pointer, error.message);
+    ToolError::permanent("expression_failed", message)
+}

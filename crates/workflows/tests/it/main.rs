@@ -1,0 +1,15 @@
+//! Tests of the workflows domain through its public interface.
+
+mod definitions;
+mod faults;
+mod properties;
+mod runs;
+mod support;
+
+#[path = "../../examples/embedding/main.rs"]
+mod embedding;
+
+#[test]
+fn the_embedding_example_runs() {
+    embedding::main().expect("the example ends well");
+}

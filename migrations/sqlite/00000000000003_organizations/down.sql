@@ -1,0 +1,1 @@
+DROP TABLE invitations; DROP TABLE members; DROP TABLE organizations;

@@ -1,0 +1,1 @@
+//! Black-box tests: the server as its clients see it.
