@@ -1,6 +1,13 @@
 //! The maintainers' commands: `cargo xtask --help`.
 
 mod codegen;
+mod lint;
+mod model;
+mod process;
+mod progress;
+mod serve;
+mod test;
+mod tidy;
 
 use std::{
     path::{Path, PathBuf},
@@ -19,8 +26,18 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Builds the server, fetches the local model, and serves.
+    Serve(serve::Arguments),
+    /// Runs every test.
+    Test(test::Arguments),
+    /// Checks format, invariants, generated files, lints and documentation.
+    Lint(lint::Arguments),
+    /// Checks the invariants of the architecture.
+    Tidy(tidy::Arguments),
     /// Writes the files that are generated from api-spec/ and from the ports of the domains.
     Codegen(codegen::Arguments),
+    /// Fetches the local embedding model.
+    Model(model::Arguments),
 }
 
 /// The folder of the workspace.
@@ -30,8 +47,14 @@ fn root() -> PathBuf {
 }
 
 fn main() -> ExitCode {
+    let root = root();
     let outcome = match Cli::parse().command {
-        Command::Codegen(arguments) => codegen::run(&root(), &arguments),
+        Command::Serve(arguments) => serve::run(&root, &arguments),
+        Command::Test(arguments) => test::run(&root, &arguments),
+        Command::Lint(arguments) => lint::run(&root, &arguments),
+        Command::Tidy(arguments) => tidy::run(&root, &arguments),
+        Command::Codegen(arguments) => codegen::run(&root, &arguments),
+        Command::Model(arguments) => model::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,1 +1,17 @@
 //! One suite per port that every adapter of the port must pass.
+//!
+//! What a port's documentation promises, a function here checks, once and for
+//! every back end. A suite makes identities of its own, so that any number of
+//! them share one database.
+
+pub mod auth;
+pub mod organizations;
+pub mod platform;
+
+
+use uuid::Uuid;
+
+/// An identity that nothing has yet.
+fn fresh() -> u128 {
+    Uuid::now_v7().as_u128()
+}

@@ -15,11 +15,21 @@ pub struct Versioned<T> {
     pub value: T,
 }
 
+/// A new entity with its version, and the path it is read at.
+#[derive(Clone, Debug)]
+pub struct Created<T> {
+    /// What `Location` says.
+    pub location: String,
+    /// The entity.
+    pub entity: Versioned<T>,
+}
+
 /// What a use case gives. Kept apart from the response so that an idempotent
 /// request can get it a second time.
 #[derive(Clone, Debug)]
 pub struct Given {
     pub(crate) etag: Option<String>,
+    pub(crate) location: Option<String>,
     pub(crate) body: Option<Vec<u8>>,
 }
 
@@ -33,6 +43,7 @@ impl<T: Serialize> Answer for T {
     fn give(self) -> Given {
         Given {
             etag: None,
+            location: None,
             body: serde_json::to_vec(&self)
                 .ok()
                 .filter(|body| body != b"null"),
@@ -44,7 +55,17 @@ impl<T: Serialize> Answer for Versioned<T> {
     fn give(self) -> Given {
         Given {
             etag: Some(format!("\"{}\"", self.version)),
+            location: None,
             body: serde_json::to_vec(&self.value).ok(),
+        }
+    }
+}
+
+impl<T: Serialize> Answer for Created<T> {
+    fn give(self) -> Given {
+        Given {
+            location: Some(self.location),
+            ..self.entity.give()
         }
     }
 }
@@ -57,6 +78,9 @@ impl Given {
         };
         let mut response = HttpResponseBuilder::new(status);
         response.insert_header((header::CACHE_CONTROL, "private, no-cache"));
+        if let Some(location) = self.location {
+            response.insert_header((header::LOCATION, location));
+        }
         if let Some(etag) = self.etag {
             let known = request.method().is_safe() && is_known(request, &etag);
             response.insert_header((header::ETAG, etag));

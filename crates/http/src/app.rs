@@ -13,22 +13,36 @@ use serde_json::json;
 use crate::{
     Gate, Problem, docs,
     gate::Readiness,
-    generated::{auth, organizations},
-    handlers::{Auth, Organizations},
+    generated::{auth, content, organizations, workflows},
+    handlers::{Auth, Content, Organizations, Workflows},
 };
 
 /// What the handlers work with.
-pub struct Api<A: archesai_auth::Adapters, O: archesai_organizations::Adapters> {
+pub struct Api<
+    A: archesai_auth::Adapters,
+    O: archesai_organizations::Adapters,
+    W: archesai_workflows::Adapters,
+    C: archesai_content::Adapters,
+> {
     /// Users, sessions and API keys.
     pub auth: web::Data<Auth<A>>,
     /// Organizations, members and invitations.
     pub organizations: web::Data<Organizations<O, A>>,
+    /// Pipelines, runs and tools.
+    pub workflows: web::Data<Workflows<W>>,
+    /// Artifacts, labels and search.
+    pub content: web::Data<Content<C>>,
 }
 
 /// The application, to be configured into an actix `App` wrapped in [`crate::observe`].
-pub struct App<A: archesai_auth::Adapters, O: archesai_organizations::Adapters> {
+pub struct App<
+    A: archesai_auth::Adapters,
+    O: archesai_organizations::Adapters,
+    W: archesai_workflows::Adapters,
+    C: archesai_content::Adapters,
+> {
     /// The handlers.
-    pub api: Api<A, O>,
+    pub api: Api<A, O, W, C>,
     /// What every request passes.
     pub gate: web::Data<Gate>,
     /// Whether what the server depends on can be reached.
@@ -37,17 +51,27 @@ pub struct App<A: archesai_auth::Adapters, O: archesai_organizations::Adapters> 
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
 }
 
-impl<A: archesai_auth::Adapters, O: archesai_organizations::Adapters> App<A, O> {
+impl<
+    A: archesai_auth::Adapters,
+    O: archesai_organizations::Adapters,
+    W: archesai_workflows::Adapters,
+    C: archesai_content::Adapters,
+> App<A, O, W, C>
+{
     /// Adds every route.
     pub fn configure(&self, config: &mut web::ServiceConfig) {
         config
             .app_data(self.gate.clone())
             .app_data(self.api.auth.clone())
             .app_data(self.api.organizations.clone())
+            .app_data(self.api.workflows.clone())
+            .app_data(self.api.content.clone())
             .app_data(web::Data::from(Arc::clone(&self.readiness)))
             .app_data(web::Data::from(Arc::clone(&self.metrics)));
         auth::routes::<Auth<A>>(config);
         organizations::routes::<Organizations<O, A>>(config);
+        workflows::routes::<Workflows<W>>(config);
+        content::routes::<Content<C>>(config);
         docs::routes(config);
         config
             .route("/healthz", web::get().to(alive))

@@ -39,24 +39,35 @@ pub(crate) fn parse<T: DeserializeOwned + Validate>(
     Ok(body)
 }
 
-fn require_json(request: &HttpRequest) -> Result<(), Problem> {
+/// Refuses a body that is compressed, for how long it becomes nobody knows.
+pub(crate) fn require_plain(request: &HttpRequest) -> Result<(), Problem> {
     if request.headers().contains_key(header::CONTENT_ENCODING) {
         return Err(Problem::with_detail(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "the body must be sent without Content-Encoding",
         ));
     }
-    let media_type = request.headers().get(header::CONTENT_TYPE);
-    let essence = media_type
+    Ok(())
+}
+
+/// Whether the body is said to be of a media type, parameters aside.
+pub(crate) fn is(request: &HttpRequest, media_type: &str) -> bool {
+    let given = request.headers().get(header::CONTENT_TYPE);
+    let essence = given
         .and_then(|value| value.to_str().ok())
         .map(|value| value.split(';').next().unwrap_or_default().trim());
-    match essence {
-        Some(essence) if essence.eq_ignore_ascii_case("application/json") => Ok(()),
-        _ => Err(Problem::with_detail(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "the body must be sent as `Content-Type: application/json`",
-        )),
+    essence.is_some_and(|essence| essence.eq_ignore_ascii_case(media_type))
+}
+
+fn require_json(request: &HttpRequest) -> Result<(), Problem> {
+    require_plain(request)?;
+    if is(request, "application/json") {
+        return Ok(());
     }
+    Err(Problem::with_detail(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "the body must be sent as `Content-Type: application/json`",
+    ))
 }
 
 async fn collect(mut payload: web::Payload, limit: usize) -> Result<BytesMut, Problem> {
@@ -118,6 +129,11 @@ pub(crate) fn mistyped<E: std::fmt::Display>(
         return Problem::fault(pointer, "is required");
     }
     Problem::fault(pointer, detail)
+}
+
+/// The JSON pointer to a member of the body.
+pub(crate) fn pointer(key: &str) -> String {
+    format!("/{}", escape(key))
 }
 
 /// A key as a segment of a JSON pointer.

@@ -90,6 +90,16 @@ impl Call {
         })
     }
 
+    /// Checks again that the caller may be here, for an answer that takes its time.
+    ///
+    /// # Errors
+    ///
+    /// 401, 403 or 404
+    pub(crate) async fn recheck(&self) -> Result<(), Problem> {
+        let identity = self.identify().await?;
+        self.authorize(identity).await.map(|_| ())
+    }
+
     async fn identify(&self) -> Result<Identity, Problem> {
         let header = self.request.headers().get(header::AUTHORIZATION);
         let token = header
@@ -258,6 +268,11 @@ impl Call {
         version.map(Some).ok_or_else(|| {
             Problem::fault("/header/if-match", "must be an `ETag` as this API gave it, or `*`")
         })
+    }
+
+    /// Whether the request comes with an `Idempotency-Key`.
+    pub(crate) fn has_idempotency_key(&self) -> bool {
+        self.request.headers().contains_key(idempotency::HEADER)
     }
 
     /// Answers with what the use case gave.

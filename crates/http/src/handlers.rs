@@ -1,10 +1,14 @@
 //! The operations of the contract over the domains' services.
 
 mod auth;
+mod content;
 mod organizations;
+mod workflows;
 
 pub use auth::Auth;
+pub use content::Content;
 pub use organizations::Organizations;
+pub use workflows::Workflows;
 
 use std::time::SystemTime;
 

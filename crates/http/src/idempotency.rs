@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{Answer, Problem, answer::Given, call::Call};
 
-const HEADER: &str = "idempotency-key";
+pub(crate) const HEADER: &str = "idempotency-key";
 
 /// The longest key.
 const MAX_LENGTH: usize = 255;
@@ -20,6 +20,8 @@ const MAX_LENGTH: usize = 255;
 struct Kept {
     status: u16,
     etag: Option<String>,
+    #[serde(default)]
+    location: Option<String>,
     body: Option<String>,
 }
 
@@ -104,6 +106,7 @@ fn seal(
     let kept = Kept {
         status: status.as_u16(),
         etag: given.etag.clone(),
+        location: given.location.clone(),
         body: body.map_err(Problem::unavailable)?,
     };
     let plain = serde_json::to_vec(&kept).map_err(Problem::unavailable)?;
@@ -115,6 +118,7 @@ fn replay(call: &Call, key: &RequestKey, sealed: &[u8]) -> Result<HttpResponse, 
     let kept: Kept = serde_json::from_slice(&plain).map_err(Problem::unavailable)?;
     let given = Given {
         etag: kept.etag,
+        location: kept.location,
         body: kept.body.map(String::into_bytes),
     };
     let status = StatusCode::from_u16(kept.status).map_err(Problem::unavailable)?;

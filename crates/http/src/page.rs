@@ -49,11 +49,16 @@ pub(crate) fn decode<C: for<'de> Deserialize<'de>>(
             "/query/cursor",
             "belongs to a list in another order; keep `sort` as it was",
         )),
-        None => Err(Problem::fault(
-            "/query/cursor",
-            "must be the `next_cursor` of the page before, unchanged",
-        )),
+        None => Err(unknown()),
     }
+}
+
+/// 422 for a cursor this API did not give out.
+pub(crate) fn unknown() -> Problem {
+    Problem::fault(
+        "/query/cursor",
+        "must be the `next_cursor` of the page before, unchanged",
+    )
 }
 
 /// Splits `-created_at` into the key and whether the greatest comes first.

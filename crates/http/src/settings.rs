@@ -27,6 +27,9 @@ pub struct Settings {
     pub trust_forwarded: bool,
     /// How often an idle event stream says that it is alive.
     pub stream_heartbeat: Duration,
+    /// How often an event stream looks for news that nobody told it of, and
+    /// whether its caller still may watch.
+    pub stream_poll: Duration,
 }
 
 impl Default for Settings {
@@ -50,6 +53,7 @@ impl Default for Settings {
             idempotency_ttl: Duration::from_secs(24 * 60 * 60),
             trust_forwarded: false,
             stream_heartbeat: Duration::from_secs(15),
+            stream_poll: Duration::from_secs(1),
         }
     }
 }

@@ -36,6 +36,10 @@ pub trait EventLog: Send + Sync + 'static {
     /// The oldest events that are not published yet, in the order of the log.
     fn unpublished(&self, limit: u32) -> impl Future<Output = Result<Vec<LoggedEvent>>> + Send;
 
+    /// Waits until something may have been appended. A hint that may never
+    /// come: whoever waits also looks by themselves from time to time.
+    fn appended(&self) -> impl Future<Output = ()> + Send;
+
     /// Marks events as published. Marking one twice changes nothing.
     fn mark_published(&self, sequences: &[i64]) -> impl Future<Output = Result<()>> + Send;
 

@@ -40,7 +40,10 @@ impl<L: Lend> Repository for Sqlite<L> {
         artifact: &Artifact,
     ) -> Result<()> {
         let artifact = artifact.clone();
-        writing(&self.0, move |c| artifacts::insert(c, organization, &artifact)).await
+        writing(&self.0, move |c| {
+            artifacts::insert(c, organization, &artifact)
+        })
+        .await
     }
 
     async fn find_artifact(
@@ -58,7 +61,10 @@ impl<L: Lend> Repository for Sqlite<L> {
         slice: &Slice<ArtifactSort>,
     ) -> Result<Page<Artifact>> {
         let (filter, slice) = (filter.clone(), slice.clone());
-        reading(&self.0, move |c| artifacts::list(c, organization, &filter, &slice)).await
+        reading(&self.0, move |c| {
+            artifacts::list(c, organization, &filter, &slice)
+        })
+        .await
     }
 
     async fn update_artifact(
@@ -67,7 +73,10 @@ impl<L: Lend> Repository for Sqlite<L> {
         artifact: &Artifact,
     ) -> Result<()> {
         let artifact = artifact.clone();
-        writing(&self.0, move |c| artifacts::update(c, organization, &artifact)).await
+        writing(&self.0, move |c| {
+            artifacts::update(c, organization, &artifact)
+        })
+        .await
     }
 
     async fn delete_artifact(
@@ -116,7 +125,10 @@ impl<L: Lend> Repository for Sqlite<L> {
         limit: u32,
         now: SystemTime,
     ) -> Result<Vec<Artifact>> {
-        writing(&self.0, move |c| labels::take_off(c, organization, id, limit, now)).await
+        writing(&self.0, move |c| {
+            labels::take_off(c, organization, id, limit, now)
+        })
+        .await
     }
 
     async fn delete_label(&self, organization: OrganizationId, id: LabelId) -> Result<bool> {
@@ -174,7 +186,10 @@ impl<L: Lend> Repository for Sqlite<L> {
         fence: u64,
         until: SystemTime,
     ) -> Result<bool> {
-        writing(&self.0, move |c| indexing::extend(c, organization, id, fence, until)).await
+        writing(&self.0, move |c| {
+            indexing::extend(c, organization, id, fence, until)
+        })
+        .await
     }
 
     async fn release_index_claim(
@@ -184,7 +199,10 @@ impl<L: Lend> Repository for Sqlite<L> {
         fence: u64,
         due: SystemTime,
     ) -> Result<bool> {
-        writing(&self.0, move |c| indexing::release(c, organization, id, fence, due)).await
+        writing(&self.0, move |c| {
+            indexing::release(c, organization, id, fence, due)
+        })
+        .await
     }
 
     async fn finish_unindexed(
@@ -209,7 +227,10 @@ impl<L: Lend> Repository for Sqlite<L> {
         index: &NewIndex,
     ) -> Result<bool> {
         let index = index.clone();
-        writing(&self.0, move |c| chunks::replace(c, organization, id, &index)).await
+        writing(&self.0, move |c| {
+            chunks::replace(c, organization, id, &index)
+        })
+        .await
     }
 
     async fn claim_unembedded(
@@ -275,14 +296,16 @@ impl<L: Lend> Repository for Sqlite<L> {
     }
 
     async fn record(&self, event: &Recorded) -> Result<()> {
-        self.append(new_event!(event)).await.map_err(Error::unavailable)
+        self.append(new_event!(event))
+            .await
+            .map_err(Error::unavailable)
     }
 }
 
 impl Store for Sqlite<Pooled> {
     type Transaction = Sqlite<Open>;
 
-    /// The scope matters to row-level security, which SQLite has none of: every
+    /// The scope matters to row-level security, which there is none of here: every
     /// query names its organization.
     async fn begin(&self, _scope: Scope) -> Result<Sqlite<Open>> {
         self.0.0.begin().await.map_err(Error::unavailable)

@@ -1,6 +1,6 @@
 //! Opening the database: the pools, their pragmas, and the migrations.
 
-use std::{fmt, path::Path, time::Duration};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use diesel::sqlite::SqliteConnection;
 use diesel_async::{
@@ -12,7 +12,7 @@ use diesel_async::{
     sync_connection_wrapper::SyncConnectionWrapper,
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 use crate::lend::{Failure, Open, Pooled, Sqlite};
 
@@ -34,6 +34,8 @@ const CHECKOUT: Duration = Duration::from_secs(5);
 pub struct Database {
     readers: Pool<Connection>,
     writer: Pool<Connection>,
+    /// Told of every commit, for whoever waits for events.
+    pub(crate) committed: Arc<Notify>,
 }
 
 /// Why a database could not be opened.
@@ -72,6 +74,7 @@ impl Database {
         let database = Self {
             writer: pool(&url, 1).map_err(fail)?,
             readers: pool(&url, readers.max(1)).map_err(fail)?,
+            committed: Arc::default(),
         };
         database.migrate().await.map_err(fail)?;
         Ok(database)
@@ -80,6 +83,18 @@ impl Database {
     /// The repositories, each call alone.
     pub fn store(&self) -> Sqlite<Pooled> {
         Sqlite(Pooled(self.clone()))
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    ///
+    /// [`archesai_platform::Error`] if it does not.
+    pub async fn check(&self) -> archesai_platform::Result<()> {
+        let reader = self.reader().await;
+        let mut reader = reader.map_err(archesai_platform::Error::unavailable)?;
+        let answer = reader.batch_execute("SELECT 1 FROM users LIMIT 1").await;
+        answer.map_err(archesai_platform::Error::unavailable)
     }
 
     pub(crate) async fn reader(&self) -> Result<Object<Connection>, Failure> {
@@ -95,7 +110,10 @@ impl Database {
     pub(crate) async fn begin(&self) -> Result<Sqlite<Open>, Failure> {
         let mut connection = self.writer().await?;
         connection.batch_execute("BEGIN IMMEDIATE").await?;
-        Ok(Sqlite(Open(Some(Mutex::new(connection)))))
+        Ok(Sqlite(Open {
+            connection: Some(Mutex::new(connection)),
+            committed: Arc::clone(&self.committed),
+        }))
     }
 
     async fn migrate(&self) -> Result<(), Failure> {

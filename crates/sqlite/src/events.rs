@@ -111,6 +111,10 @@ impl EventLog for Sqlite<Pooled> {
         Ok(rows.into_iter().map(Into::into).collect())
     }
 
+    async fn appended(&self) {
+        self.0.0.committed.notified().await;
+    }
+
     async fn mark_published(&self, sequences: &[i64]) -> Result<()> {
         let mut connection = self.0.write().await.map_err(Error::unavailable)?;
         diesel::update(events::table.filter(events::sequence.eq_any(sequences.to_vec())))

@@ -3,10 +3,11 @@
 use std::{
     error,
     ops::{Deref, DerefMut},
+    sync::Arc,
 };
 
 use diesel_async::{SimpleAsyncConnection, pooled_connection::deadpool::Object};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use crate::database::{Connection, Database};
 
@@ -35,7 +36,10 @@ pub struct Sqlite<L>(pub(crate) L);
 pub struct Pooled(pub(crate) Database);
 
 /// Lends the connection of one open transaction. Rolls back when it is dropped.
-pub struct Open(pub(crate) Option<Mutex<Object<Connection>>>);
+pub struct Open {
+    pub(crate) connection: Option<Mutex<Object<Connection>>>,
+    pub(crate) committed: Arc<Notify>,
+}
 
 struct Checkout(Object<Connection>);
 
@@ -79,7 +83,7 @@ impl Lend for Pooled {
 
 impl Open {
     async fn own(&self) -> Result<Guard<'_>, Failure> {
-        let connection = self.0.as_ref().ok_or("the transaction has ended")?;
+        let connection = self.connection.as_ref().ok_or("the transaction has ended")?;
         Ok(Guard(connection.lock().await))
     }
 }
@@ -99,7 +103,8 @@ impl Sqlite<Open> {
     pub(crate) async fn commit_now(self) -> Result<(), Failure> {
         self.0.own().await?.batch_execute("COMMIT").await?;
         let mut open = self.0;
-        open.0 = None;
+        open.connection = None;
+        open.committed.notify_one();
         Ok(())
     }
 }
@@ -108,7 +113,7 @@ impl Drop for Open {
     /// Hands back a clean connection: rolls back first where a runtime is there
     /// to do it, and else takes the connection out of the pool, which closes it.
     fn drop(&mut self) {
-        let Some(connection) = self.0.take() else {
+        let Some(connection) = self.connection.take() else {
             return;
         };
         let mut connection = connection.into_inner();

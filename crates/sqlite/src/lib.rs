@@ -13,6 +13,7 @@ mod lend;
 mod organizations;
 mod schema;
 mod types;
+mod workflows;
 
 pub use database::{Database, OpenError};
 pub use lend::{Lend, Open, Pooled, Sqlite};

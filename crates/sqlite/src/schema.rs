@@ -200,8 +200,123 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    pipelines (id) {
+        id -> Binary,
+        organization_id -> Binary,
+        name -> Text,
+        description -> Nullable<Text>,
+        version -> BigInt,
+        created_by -> Binary,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    pipeline_versions (pipeline_id, version) {
+        pipeline_id -> Binary,
+        version -> BigInt,
+        definition -> Text,
+    }
+}
+
+diesel::table! {
+    runs (id) {
+        id -> Binary,
+        organization_id -> Binary,
+        pipeline_id -> Binary,
+        pipeline_version -> BigInt,
+        status -> Text,
+        progress -> BigInt,
+        created_by -> Binary,
+        created_at -> BigInt,
+        started_at -> Nullable<BigInt>,
+        completed_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    run_values (run_id) {
+        run_id -> Binary,
+        input -> Text,
+        output -> Nullable<Text>,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    step_runs (id) {
+        id -> Binary,
+        run_id -> Binary,
+        step -> Text,
+        tool -> Text,
+        parent -> Nullable<Binary>,
+        item -> Nullable<BigInt>,
+        status -> Text,
+        attempt -> BigInt,
+        crashes -> BigInt,
+        sleeps -> BigInt,
+        ready_at -> Nullable<BigInt>,
+        worker -> Nullable<Binary>,
+        fence -> BigInt,
+        items_total -> Nullable<BigInt>,
+        items_started -> Nullable<BigInt>,
+        items_done -> Nullable<BigInt>,
+        items_failed -> Nullable<BigInt>,
+        created_at -> BigInt,
+        started_at -> Nullable<BigInt>,
+        completed_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    step_values (step_run_id) {
+        step_run_id -> Binary,
+        input -> Nullable<Text>,
+        output -> Nullable<Text>,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    step_items (step_run_id, item) {
+        step_run_id -> Binary,
+        item -> BigInt,
+        value -> Text,
+    }
+}
+
+diesel::table! {
+    step_logs (sequence) {
+        sequence -> BigInt,
+        run_id -> Binary,
+        step_run_id -> Binary,
+        at -> BigInt,
+        level -> Text,
+        message -> Text,
+    }
+}
+
+diesel::table! {
+    workers (id) {
+        id -> Binary,
+        expires_at -> BigInt,
+    }
+}
+
 diesel::joinable!(members -> organizations (organization_id));
+diesel::joinable!(pipeline_versions -> pipelines (pipeline_id));
+diesel::joinable!(run_values -> runs (run_id));
 diesel::joinable!(spent_tokens -> sessions (session_id));
+diesel::joinable!(step_items -> step_runs (step_run_id));
+diesel::joinable!(step_logs -> runs (run_id));
+diesel::joinable!(step_runs -> runs (run_id));
+diesel::joinable!(step_values -> step_runs (step_run_id));
 diesel::allow_tables_to_appear_in_same_query!(members, organizations);
 diesel::allow_tables_to_appear_in_same_query!(sessions, spent_tokens);
 diesel::allow_tables_to_appear_in_same_query!(chunk_embeddings, chunks);
+diesel::allow_tables_to_appear_in_same_query!(pipeline_versions, pipelines);
+diesel::allow_tables_to_appear_in_same_query!(
+    run_values, runs, step_items, step_logs, step_runs, step_values, workers,
+);

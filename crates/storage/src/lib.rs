@@ -11,11 +11,13 @@
 mod blobs;
 mod disk;
 mod error;
+mod files;
 mod key;
 mod reader;
 mod writer;
 
 pub use blobs::Blobs;
 pub use error::{Error, Result};
+pub use files::{create_folder, exists, read_or_keep_secret, read_text};
 pub use reader::Reader;
 pub use writer::Writer;

@@ -126,7 +126,7 @@ impl Default for Retry {
             max_attempts: 3,
             backoff: Backoff::Exponential,
             initial: Duration::from_secs(1),
-            max: Duration::from_secs(60),
+            max: Duration::from_mins(1),
             jitter: true,
         }
     }

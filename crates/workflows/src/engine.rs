@@ -30,10 +30,15 @@
 
 mod backoff;
 mod decision;
+mod event;
 mod machine;
+mod policy;
 mod settle;
 mod state;
+mod transitions;
 
 pub use decision::Decision;
-pub use machine::{Machine, Policy, Refused, StepEvent};
+pub use event::{Refused, StepEvent};
+pub use machine::Machine;
+pub use policy::Policy;
 pub use state::{Changes, Claim, Items, Lease, RunRow, RunState, StepRow};

@@ -1,6 +1,6 @@
 //! The workflows bounded context: pipelines, their runs and the steps of these.
 //!
-//! A [definition](definition) is checked when it is saved. The [engine] decides,
+//! A [definition] is checked when it is saved. The [engine] decides,
 //! as a pure function of a run's state and an event, what happens next; the
 //! [`Service`] evaluates, persists and hands out work around it. The crate knows
 //! no database, no tool, no expression language and no timer: it names what it

@@ -58,7 +58,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             lease: Duration::from_secs(12),
-            step_timeout: Duration::from_secs(5 * 60),
+            step_timeout: Duration::from_mins(5),
             max_value_bytes: 4 * 1024 * 1024,
             max_items: 10_000,
             max_message_bytes: 8 * 1024,

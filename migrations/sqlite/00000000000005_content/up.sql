@@ -96,7 +96,6 @@ CREATE TABLE chunk_embeddings (
 
 CREATE INDEX chunk_embeddings_organization_id
     ON chunk_embeddings (organization_id, model, artifact_id);
-CREATE INDEX chunk_embeddings_model ON chunk_embeddings (model);
 
 -- The words of the passages. The texts themselves stay where they are.
 CREATE VIRTUAL TABLE chunks_fts USING fts5 (

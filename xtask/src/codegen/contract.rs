@@ -3,16 +3,20 @@
 //! The files are `OpenAPI` 3.1 in YAML. Every key is known here, so that a misspelt one is refused
 //! with its file, line and column rather than ignored.
 
+mod authorization;
 mod bundle;
+mod file;
 mod schema;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use serde::Deserialize;
 use yaml_serde::Value;
 
 use super::{ordered::Ordered, output::Output};
+pub(crate) use authorization::Authorization;
+pub(crate) use file::{Body, Header, Media, Parameter, Response, Tag};
+use file::{File, OperationItem, PathItem};
 pub(crate) use schema::{Additional, Schema};
 
 /// The module of the schemas that belong to no domain.
@@ -67,235 +71,6 @@ pub(crate) struct Operation {
     pub(crate) responses: Vec<(u16, Response)>,
     /// The schemes any one of which is enough.
     pub(crate) security: Vec<Ordered<Vec<String>>>,
-}
-
-/// One file of the contract.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct File {
-    openapi: Option<String>,
-    #[serde(rename = "jsonSchemaDialect")]
-    _dialect: Option<String>,
-    #[serde(rename = "info")]
-    _info: Option<Value>,
-    #[serde(rename = "servers")]
-    _servers: Option<Value>,
-    #[serde(rename = "externalDocs")]
-    _external_docs: Option<Value>,
-    tags: Vec<Tag>,
-    security: Vec<Ordered<Vec<String>>>,
-    paths: Ordered<PathItem>,
-    components: Components,
-}
-
-/// A group of operations.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Tag {
-    /// What operations name it by.
-    pub(crate) name: String,
-    /// What it is about.
-    pub(crate) description: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
-struct Components {
-    schemas: Ordered<Schema>,
-    parameters: Ordered<Parameter>,
-    responses: Ordered<Response>,
-    request_bodies: Ordered<Body>,
-    headers: Ordered<Header>,
-    #[serde(rename = "securitySchemes")]
-    _security_schemes: Option<Value>,
-    #[serde(rename = "examples")]
-    _examples: Option<Value>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct PathItem {
-    #[serde(rename = "summary")]
-    _summary: Option<String>,
-    #[serde(rename = "description")]
-    _description: Option<String>,
-    parameters: Vec<Parameter>,
-    get: Option<OperationItem>,
-    put: Option<OperationItem>,
-    post: Option<OperationItem>,
-    delete: Option<OperationItem>,
-    patch: Option<OperationItem>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a key of the contract"
-)]
-struct OperationItem {
-    operation_id: String,
-    summary: String,
-    description: Option<String>,
-    tags: Vec<String>,
-    #[serde(default)]
-    parameters: Vec<Parameter>,
-    request_body: Option<Body>,
-    responses: Ordered<Response>,
-    security: Option<Vec<Ordered<Vec<String>>>>,
-    #[serde(default, rename = "deprecated")]
-    _deprecated: bool,
-    #[serde(rename = "x-authorization")]
-    authorization: Option<Authorization>,
-    #[serde(default, rename = "x-idempotent")]
-    idempotent: bool,
-    #[serde(default, rename = "x-raw")]
-    raw: bool,
-    #[serde(default, rename = "x-etag")]
-    etag: bool,
-}
-
-/// A parameter of an operation.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Parameter {
-    #[serde(rename = "$ref")]
-    reference: Option<String>,
-    /// As in the request.
-    pub(crate) name: String,
-    /// `path`, `query` or `header`.
-    #[serde(rename = "in")]
-    pub(crate) place: String,
-    /// What it is for.
-    pub(crate) description: Option<String>,
-    /// Whether it must be there.
-    pub(crate) required: bool,
-    /// What it may be.
-    pub(crate) schema: Schema,
-    #[serde(rename = "style")]
-    _style: Option<String>,
-    #[serde(rename = "explode")]
-    _explode: Option<bool>,
-    #[serde(rename = "example")]
-    _example: Option<Value>,
-    #[serde(rename = "examples")]
-    _examples: Option<Value>,
-}
-
-/// What an operation is sent.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Body {
-    #[serde(rename = "$ref")]
-    reference: Option<String>,
-    /// What it is.
-    pub(crate) description: Option<String>,
-    #[serde(rename = "required")]
-    _required: bool,
-    /// By media type.
-    pub(crate) content: Ordered<Media>,
-}
-
-/// One way to answer.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Response {
-    #[serde(rename = "$ref")]
-    reference: Option<String>,
-    /// When it is given.
-    pub(crate) description: String,
-    /// By media type.
-    pub(crate) content: Ordered<Media>,
-    /// By name.
-    pub(crate) headers: Ordered<Header>,
-}
-
-/// A header of an answer.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Header {
-    #[serde(rename = "$ref")]
-    reference: Option<String>,
-    /// What it says.
-    pub(crate) description: Option<String>,
-    #[serde(rename = "required")]
-    _required: bool,
-    #[serde(rename = "schema")]
-    _schema: Schema,
-}
-
-/// A body in one media type.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Media {
-    /// What it holds.
-    pub(crate) schema: Option<Schema>,
-    #[serde(rename = "example")]
-    _example: Option<Value>,
-    #[serde(rename = "examples")]
-    _examples: Option<Value>,
-    #[serde(rename = "encoding")]
-    _encoding: Option<Value>,
-}
-
-/// Who may call an operation.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Authorization {
-    /// Anybody.
-    Public,
-    /// Whoever is signed in.
-    User,
-    /// A member of an organization.
-    Member(Membership),
-}
-
-/// What a member needs.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Membership {
-    /// The smallest role that is enough.
-    pub(crate) role: String,
-    /// What an API key must be allowed to do; `none` where no API key may call it.
-    pub(crate) scope: String,
-    /// Where the request names the organization; else it is the one the caller works in.
-    pub(crate) organization: Option<Organization>,
-}
-
-/// Where a request names the organization it is about.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Organization {
-    /// The path parameter `id`.
-    Path,
-}
-
-impl<'de> Deserialize<'de> for Authorization {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AuthorizationVisitor)
-    }
-}
-
-struct AuthorizationVisitor;
-
-impl<'de> serde::de::Visitor<'de> for AuthorizationVisitor {
-    type Value = Authorization;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("`public`, `user` or {role, scope, organization}")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Authorization, E> {
-        match text {
-            "public" => Ok(Authorization::Public),
-            "user" => Ok(Authorization::User),
-            _ => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
-        }
-    }
-
-    fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Authorization, A::Error> {
-        let map = serde::de::value::MapAccessDeserializer::new(map);
-        Membership::deserialize(map).map(Authorization::Member)
-    }
 }
 
 impl Contract {

@@ -21,8 +21,7 @@ pub(crate) fn doc(text: &str) -> String {
 /// The text, with a full stop where it has none.
 fn sentence(text: &str) -> String {
     let text = text.trim();
-    let ended = text.ends_with(['.', '!', '?', ':', '`', '|']) && !text.ends_with('`');
-    if ended || text.is_empty() {
+    if text.is_empty() || text.ends_with(['.', '!', '?', ':', '|']) {
         text.to_owned()
     } else {
         format!("{text}.")

@@ -6,6 +6,7 @@ mod document;
 mod dto;
 mod kind;
 mod operations;
+mod rules;
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
@@ -90,7 +91,7 @@ fn root(contract: &Contract, modules: &[&str]) -> String {
     }
     text += "/// Every operation, with who may call it.\n";
     text += "#[path = \"operations.gen.rs\"]\npub mod operations;\n\n";
-    text += include_str!("templates/generated.rs");
+    text += include_str!("templates/generated.tmpl");
     text += "\n/// What the code serves, as utoipa reads it off the handlers and types.\n";
     text += "pub fn openapi() -> utoipa::openapi::OpenApi {\nlet mut all = common::openapi();\n";
     for module in modules.iter().filter(|module| **module != COMMON) {

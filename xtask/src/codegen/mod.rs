@@ -28,7 +28,7 @@ const DOMAINS: [&str; 4] = ["auth", "organizations", "workflows", "content"];
 pub(crate) struct Arguments {
     /// Write nothing; fail naming each file that is stale, missing or no longer generated
     #[arg(long)]
-    check: bool,
+    pub(crate) check: bool,
 }
 
 /// Runs the command in the workspace at `root`.

@@ -10,7 +10,7 @@ use super::{
     output::Output,
 };
 
-const IDS: &str = include_str!("templates/ids.rs");
+const IDS: &str = include_str!("templates/ids.tmpl");
 
 /// The model of a domain.
 pub(crate) fn output(domain: &Domain) -> Result<Output> {

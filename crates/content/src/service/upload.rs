@@ -51,14 +51,35 @@ pub struct Upload<'a, A: Adapters> {
 struct Draft {
     id: ArtifactId,
     organization_id: OrganizationId,
-    name: String,
-    media_type: Option<String>,
+    about: About,
     blob_key: String,
-    metadata: Json,
-    labels: Vec<String>,
     created_by: Option<UserId>,
     /// When the bytes are deleted unless they became an artifact.
     due: SystemTime,
+}
+
+/// What its maker says of an artifact, checked.
+struct About {
+    name: String,
+    media_type: Option<String>,
+    metadata: Json,
+    labels: Vec<String>,
+}
+
+impl About {
+    fn check(new: NewArtifact) -> Result<Self> {
+        let media_type = new
+            .media_type
+            .as_deref()
+            .map(rules::check_media_type)
+            .transpose()?;
+        Ok(Self {
+            name: rules::check_name(&new.name)?,
+            media_type: media_type.filter(|given| given != UNKNOWN),
+            metadata: rules::check_metadata(new.metadata)?,
+            labels: rules::check_labels(&new.labels)?,
+        })
+    }
 }
 
 impl<A: Adapters> fmt::Debug for Upload<'_, A> {
@@ -71,6 +92,17 @@ impl<A: Adapters> fmt::Debug for Upload<'_, A> {
 }
 
 impl<A: Adapters> Upload<'_, A> {
+    /// Says anew what the artifact is, in place of all that was said, for whoever
+    /// learns that only after its bytes. Its identity stays.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for a name, media type, metadata or labels.
+    pub fn describe(&mut self, new: NewArtifact) -> Result<()> {
+        self.draft.about = About::check(new)?;
+        Ok(())
+    }
+
     /// Appends bytes.
     ///
     /// # Errors
@@ -187,20 +219,12 @@ impl<A: Adapters> Service<A> {
         actor: Option<UserId>,
         new: NewArtifact,
     ) -> Result<Draft> {
-        let media_type = new
-            .media_type
-            .as_deref()
-            .map(rules::check_media_type)
-            .transpose()?;
         Ok(Draft {
             id: new.id.unwrap_or_else(|| ArtifactId(self.ids.next())),
             organization_id: organization,
-            name: rules::check_name(&new.name)?,
-            media_type: media_type.filter(|given| given != UNKNOWN),
+            about: About::check(new)?,
             // Never the id of the artifact: two uploads that claim one id must not share bytes.
             blob_key: format!("{organization}/{}", ArtifactId(self.ids.next())),
-            metadata: rules::check_metadata(new.metadata)?,
-            labels: rules::check_labels(&new.labels)?,
             created_by: actor,
             due: self.clock.now() + self.settings.upload_ttl,
         })
@@ -242,19 +266,20 @@ impl<A: Adapters> Service<A> {
 
     fn artifact_from(&self, draft: Draft, stored: Stored, head: &[u8]) -> Artifact {
         let now = self.clock.now();
-        let media_type = draft
+        let about = draft.about;
+        let media_type = about
             .media_type
-            .unwrap_or_else(|| self.extractor.media_type(&draft.name, head));
+            .unwrap_or_else(|| self.extractor.media_type(&about.name, head));
         Artifact {
             id: draft.id,
             organization_id: draft.organization_id,
-            name: draft.name,
+            name: about.name,
             media_type,
             size: stored.size,
             sha256: stored.sha256,
             blob_key: draft.blob_key,
-            metadata: draft.metadata,
-            labels: draft.labels,
+            metadata: about.metadata,
+            labels: about.labels,
             index_status: IndexStatus::Pending,
             index_error: None,
             chunk_count: 0,

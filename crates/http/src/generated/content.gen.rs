@@ -2,11 +2,1028 @@
 //!
 //! Artifacts, labels and search.
 
-use utoipa::OpenApi;
+use std::{fmt, str::FromStr};
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, OpenApi, ToSchema};
+use validator::{Validate, ValidationError};
+
+use super::{UnknownValue, operations};
+use crate::{Caller, Problem, Versioned, call::Call};
+
+/// What to sort artifacts by; `-` puts the newest, or the last in the alphabet, first.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
+pub enum ArtifactOrder {
+    /// The value `created_at`.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// The value `-created_at`.
+    #[serde(rename = "-created_at")]
+    CreatedAtDescending,
+    /// The value `name`.
+    #[serde(rename = "name")]
+    Name,
+    /// The value `-name`.
+    #[serde(rename = "-name")]
+    NameDescending,
+}
+
+impl ArtifactOrder {
+    /// Every value, in the order of the contract.
+    pub const ALL: &'static [Self] = &[
+        Self::CreatedAt,
+        Self::CreatedAtDescending,
+        Self::Name,
+        Self::NameDescending,
+    ];
+
+    /// The value as it is written in the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CreatedAt => "created_at",
+            Self::CreatedAtDescending => "-created_at",
+            Self::Name => "name",
+            Self::NameDescending => "-name",
+        }
+    }
+}
+
+impl fmt::Display for ArtifactOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for ArtifactOrder {
+    type Err = UnknownValue;
+
+    fn from_str(text: &str) -> Result<Self, UnknownValue> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|value| value.as_str() == text)
+            .ok_or(UnknownValue)
+    }
+}
+
+/// What to sort labels by; `-` puts the last in the alphabet, or the newest, first.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
+pub enum LabelOrder {
+    /// The value `name`.
+    #[serde(rename = "name")]
+    Name,
+    /// The value `-name`.
+    #[serde(rename = "-name")]
+    NameDescending,
+    /// The value `created_at`.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// The value `-created_at`.
+    #[serde(rename = "-created_at")]
+    CreatedAtDescending,
+}
+
+impl LabelOrder {
+    /// Every value, in the order of the contract.
+    pub const ALL: &'static [Self] = &[
+        Self::Name,
+        Self::NameDescending,
+        Self::CreatedAt,
+        Self::CreatedAtDescending,
+    ];
+
+    /// The value as it is written in the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::NameDescending => "-name",
+            Self::CreatedAt => "created_at",
+            Self::CreatedAtDescending => "-created_at",
+        }
+    }
+}
+
+impl fmt::Display for LabelOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for LabelOrder {
+    type Err = UnknownValue;
+
+    fn from_str(text: &str) -> Result<Self, UnknownValue> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|value| value.as_str() == text)
+            .ok_or(UnknownValue)
+    }
+}
+
+/// How far an artifact is on its way into search.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
+pub enum IndexStatus {
+    /// Waiting for its text to be extracted.
+    #[serde(rename = "pending")]
+    Pending,
+    /// Its text can be searched.
+    #[serde(rename = "indexed")]
+    Indexed,
+    /// Its bytes hold no text that can be extracted.
+    #[serde(rename = "unsupported")]
+    Unsupported,
+    /// Extracting its text failed.
+    #[serde(rename = "failed")]
+    Failed,
+}
+
+impl IndexStatus {
+    /// Every value, in the order of the contract.
+    pub const ALL: &'static [Self] = &[
+        Self::Pending,
+        Self::Indexed,
+        Self::Unsupported,
+        Self::Failed,
+    ];
+
+    /// The value as it is written in the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Indexed => "indexed",
+            Self::Unsupported => "unsupported",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl fmt::Display for IndexStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for IndexStatus {
+    type Err = UnknownValue;
+
+    fn from_str(text: &str) -> Result<Self, UnknownValue> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|value| value.as_str() == text)
+            .ok_or(UnknownValue)
+    }
+}
+
+/// How a search finds passages.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
+pub enum SearchMode {
+    /// By meaning, through embeddings.
+    #[serde(rename = "semantic")]
+    Semantic,
+    /// By words.
+    #[serde(rename = "keyword")]
+    Keyword,
+    /// By both, their rankings fused.
+    #[serde(rename = "hybrid")]
+    Hybrid,
+}
+
+impl SearchMode {
+    /// Every value, in the order of the contract.
+    pub const ALL: &'static [Self] = &[Self::Semantic, Self::Keyword, Self::Hybrid];
+
+    /// The value as it is written in the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Semantic => "semantic",
+            Self::Keyword => "keyword",
+            Self::Hybrid => "hybrid",
+        }
+    }
+}
+
+impl fmt::Display for SearchMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for SearchMode {
+    type Err = UnknownValue;
+
+    fn from_str(text: &str) -> Result<Self, UnknownValue> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|value| value.as_str() == text)
+            .ok_or(UnknownValue)
+    }
+}
+
+/// A file and what is known of it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Artifact {
+    /// Its `id`.
+    pub id: uuid::Uuid,
+    /// Its `organization_id`.
+    pub organization_id: uuid::Uuid,
+    /// What it is called; need not be unique.
+    pub name: String,
+    /// What its bytes are, such as `text/plain`.
+    pub media_type: String,
+    /// How many bytes it has.
+    pub size: i64,
+    /// The SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+    /// What its makers say about it.
+    #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
+    pub metadata: serde_json::Map<String, serde_json::Value>,
+    /// The names of its labels, sorted.
+    pub labels: Vec<String>,
+    /// How far an artifact is on its way into search.
+    pub index_status: IndexStatus,
+    /// Why it cannot be searched.
+    #[schema(required = true)]
+    pub index_error: Option<String>,
+    /// Who stored it, if a user did.
+    #[schema(required = true)]
+    pub created_by: Option<uuid::Uuid>,
+    /// Its `created_at`.
+    pub created_at: chrono::DateTime<chrono::Utc>,
+    /// When its name, metadata or labels last changed.
+    pub updated_at: chrono::DateTime<chrono::Utc>,
+}
+
+/// What `GET /v1/artifacts` answers.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ArtifactPage {
+    /// Its `data`.
+    pub data: Vec<Artifact>,
+    /// Its `next_cursor`.
+    #[schema(required = true)]
+    pub next_cursor: Option<String>,
+}
+
+/// A text to store.
+#[derive(Clone, Debug, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateArtifactRequest {
+    /// What to call it.
+    #[validate(length(min = 1, max = 255))]
+    #[schema(min_length = 1, max_length = 255)]
+    pub name: String,
+    /// Its text.
+    pub content: String,
+    /// What it is; found out where it is not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[validate(length(min = 1, max = 255))]
+    #[schema(nullable = false, min_length = 1, max_length = 255)]
+    pub media_type: Option<String>,
+    /// Anything, up to 64 KiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>, required = false)]
+    pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Those that do not exist are made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[validate(length(max = 32))]
+    #[validate(custom(function = "check_create_artifact_request_labels"))]
+    #[schema(nullable = false, max_items = 32)]
+    pub labels: Option<Vec<String>>,
+}
+
+/// A file to store.
+#[derive(Clone, Debug, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateArtifactForm {
+    /// The file, with its name. Its media type is found out where the part does not say it.
+    #[schema(value_type = String, format = Binary)]
+    pub file: Vec<u8>,
+    /// What to call it; the name of the file where it is not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[validate(length(min = 1, max = 255))]
+    #[schema(nullable = false, min_length = 1, max_length = 255)]
+    pub name: Option<String>,
+    /// A JSON object in up to 64 KiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub metadata: Option<String>,
+    /// Labels, separated by commas or as a JSON array; the part may be repeated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub labels: Option<String>,
+}
+
+/// What to change; what is left out stays.
+#[derive(Clone, Debug, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateArtifactRequest {
+    /// What to call it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[validate(length(min = 1, max = 255))]
+    #[schema(nullable = false, min_length = 1, max_length = 255)]
+    pub name: Option<String>,
+    /// In place of all of the metadata.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>, required = false)]
+    pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
+    /// In place of all labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[validate(length(max = 32))]
+    #[validate(custom(function = "check_update_artifact_request_labels"))]
+    #[schema(nullable = false, max_items = 32)]
+    pub labels: Option<Vec<String>>,
+}
+
+/// What `POST /v1/labels` answers.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Label {
+    /// Its `id`.
+    pub id: uuid::Uuid,
+    /// Its `organization_id`.
+    pub organization_id: uuid::Uuid,
+    /// What it is called; unique in the organization.
+    pub name: String,
+    /// Its `created_at`.
+    pub created_at: chrono::DateTime<chrono::Utc>,
+}
+
+/// What `GET /v1/labels` answers.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct LabelPage {
+    /// Its `data`.
+    pub data: Vec<Label>,
+    /// Its `next_cursor`.
+    #[schema(required = true)]
+    pub next_cursor: Option<String>,
+}
+
+/// The body of `POST /v1/labels`.
+#[derive(Clone, Debug, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateLabelRequest {
+    /// What to call it.
+    #[validate(length(min = 1, max = 64))]
+    #[schema(min_length = 1, max_length = 64)]
+    pub name: String,
+}
+
+/// The body of `POST /v1/search`.
+#[derive(Clone, Debug, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SearchRequest {
+    /// What to search for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[validate(length(min = 1, max = 10000))]
+    #[schema(nullable = false, min_length = 1, max_length = 10000)]
+    pub query: Option<String>,
+    /// A vector to search near to, of the model in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[validate(length(min = 1, max = 8192))]
+    #[schema(nullable = false, min_items = 1, max_items = 8192)]
+    pub embedding: Option<Vec<f64>>,
+    /// How a search finds passages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub mode: Option<SearchMode>,
+    /// At most this many passages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[validate(range(min = 1, max = 100))]
+    #[schema(nullable = false, minimum = 1, maximum = 100)]
+    pub limit: Option<i32>,
+    /// In which artifacts to search; they meet every condition given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[validate(nested)]
+    #[schema(nullable = false)]
+    pub filter: Option<SearchFilter>,
+}
+
+/// In which artifacts to search; they meet every condition given.
+#[derive(Clone, Debug, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SearchFilter {
+    /// They have all of these labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[validate(length(max = 32))]
+    #[validate(custom(function = "check_search_filter_labels"))]
+    #[schema(nullable = false, max_items = 32)]
+    pub labels: Option<Vec<String>>,
+    /// They have each of these members, with the same value, in their metadata.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>, required = false)]
+    pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
+    /// They are among these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[validate(length(max = 1000))]
+    #[schema(nullable = false, max_items = 1000)]
+    pub artifact_ids: Option<Vec<uuid::Uuid>>,
+    /// They are of this media type, parameters aside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[validate(length(min = 1, max = 255))]
+    #[schema(nullable = false, min_length = 1, max_length = 255)]
+    pub media_type: Option<String>,
+}
+
+/// What `POST /v1/search` answers.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SearchResults {
+    /// The best first.
+    pub data: Vec<SearchHit>,
+}
+
+/// A passage that was found.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SearchHit {
+    /// The artifact it is from.
+    pub artifact_id: uuid::Uuid,
+    /// What that is called.
+    pub artifact_name: String,
+    /// The passage.
+    pub chunk_id: uuid::Uuid,
+    /// Its text.
+    pub text: String,
+    /// How good it is; comparable within this answer only.
+    pub score: f64,
+    /// Its place among the passages of the artifact, from 0.
+    pub position: i64,
+}
+
+/// The query of `GET /v1/artifacts`.
+#[derive(Clone, Debug, Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListArtifactsQuery {
+    /// At most this many items.
+    #[validate(range(min = 1, max = 100))]
+    #[param(minimum = 1, maximum = 100)]
+    pub limit: Option<i32>,
+    /// Where to go on, as `next_cursor` of the page before said.
+    #[validate(length(min = 1, max = 1000))]
+    #[param(min_length = 1, max_length = 1000)]
+    pub cursor: Option<String>,
+    /// What to sort by.
+    pub sort: Option<ArtifactOrder>,
+    /// Only those that have all of these labels, separated by commas or as a JSON array.
+    #[serde(rename = "filter[label]")]
+    #[validate(length(min = 1, max = 4000))]
+    #[param(min_length = 1, max_length = 4000)]
+    pub filter_label: Option<String>,
+    /// Only those whose names contain this; the case of ASCII letters does not matter.
+    #[serde(rename = "filter[name]")]
+    #[validate(length(min = 1, max = 255))]
+    #[param(min_length = 1, max_length = 255)]
+    pub filter_name: Option<String>,
+    /// Only those of this media type, parameters aside.
+    #[serde(rename = "filter[media_type]")]
+    #[validate(length(min = 1, max = 255))]
+    #[param(min_length = 1, max_length = 255)]
+    pub filter_media_type: Option<String>,
+    /// A JSON object; only those that have each of its members, with the same value, in their metadata.
+    #[serde(rename = "filter[metadata]")]
+    #[validate(length(min = 1, max = 8000))]
+    #[param(min_length = 1, max_length = 8000)]
+    pub filter_metadata: Option<String>,
+    /// Only those this far on their way into search.
+    #[serde(rename = "filter[index_status]")]
+    pub filter_index_status: Option<IndexStatus>,
+}
+
+/// The query of `GET /v1/labels`.
+#[derive(Clone, Debug, Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListLabelsQuery {
+    /// At most this many items.
+    #[validate(range(min = 1, max = 100))]
+    #[param(minimum = 1, maximum = 100)]
+    pub limit: Option<i32>,
+    /// Where to go on, as `next_cursor` of the page before said.
+    #[validate(length(min = 1, max = 1000))]
+    #[param(min_length = 1, max_length = 1000)]
+    pub cursor: Option<String>,
+    /// What to sort by.
+    pub sort: Option<LabelOrder>,
+}
+
+fn check_create_artifact_request_labels(values: &[String]) -> Result<(), ValidationError> {
+    let fits = |value: &String| (1..=64).contains(&value.chars().count());
+    if values.iter().all(fits) {
+        return Ok(());
+    }
+    let message = "each must have 1 to 64 characters";
+    Err(ValidationError::new("items").with_message(message.into()))
+}
+
+fn check_update_artifact_request_labels(values: &[String]) -> Result<(), ValidationError> {
+    let fits = |value: &String| (1..=64).contains(&value.chars().count());
+    if values.iter().all(fits) {
+        return Ok(());
+    }
+    let message = "each must have 1 to 64 characters";
+    Err(ValidationError::new("items").with_message(message.into()))
+}
+
+fn check_search_filter_labels(values: &[String]) -> Result<(), ValidationError> {
+    let fits = |value: &String| (1..=64).contains(&value.chars().count());
+    if values.iter().all(fits) {
+        return Ok(());
+    }
+    let message = "each must have 1 to 64 characters";
+    Err(ValidationError::new("items").with_message(message.into()))
+}
+
+/// The operations tagged `content`, for the server to implement.
+pub trait ContentApi: 'static {
+    /// Lists artifacts.
+    fn list_artifacts(
+        &self,
+        caller: &Caller,
+        query: ListArtifactsQuery,
+    ) -> impl Future<Output = Result<ArtifactPage, Problem>>;
+
+    /// Stores an artifact.
+    ///
+    /// A text goes as JSON, a file of any kind and size as a form. The parts of the form may come in any order. Soon
+    /// afterwards the artifact can be searched; its `index_status` says when.
+    fn create_artifact(
+        &self,
+        call: Call,
+        payload: web::Payload,
+    ) -> impl Future<Output = Result<HttpResponse, Problem>>;
+
+    /// Reads what is known of an artifact.
+    fn get_artifact(
+        &self,
+        caller: &Caller,
+        id: uuid::Uuid,
+    ) -> impl Future<Output = Result<Versioned<Artifact>, Problem>>;
+
+    /// Deletes an artifact with its bytes and all that was made of them.
+    fn delete_artifact(
+        &self,
+        caller: &Caller,
+        id: uuid::Uuid,
+    ) -> impl Future<Output = Result<(), Problem>>;
+
+    /// Changes the name, metadata or labels of an artifact.
+    ///
+    /// Metadata and labels take the place of all there were. Labels that do not exist are made.
+    fn update_artifact(
+        &self,
+        caller: &Caller,
+        id: uuid::Uuid,
+        if_match: Option<u64>,
+        body: UpdateArtifactRequest,
+    ) -> impl Future<Output = Result<Versioned<Artifact>, Problem>>;
+
+    /// Downloads the bytes of an artifact.
+    ///
+    /// The bytes never change, and their `ETag` is their SHA-256. A `Range` of one part is honoured, and so is `If-Range`; of
+    /// several parts all bytes are answered (RFC 9110, section 14.2).
+    fn get_artifact_content(
+        &self,
+        call: Call,
+        payload: web::Payload,
+        id: uuid::Uuid,
+    ) -> impl Future<Output = Result<HttpResponse, Problem>>;
+
+    /// Lists labels.
+    fn list_labels(
+        &self,
+        caller: &Caller,
+        query: ListLabelsQuery,
+    ) -> impl Future<Output = Result<LabelPage, Problem>>;
+
+    /// Makes a label.
+    fn create_label(
+        &self,
+        caller: &Caller,
+        body: CreateLabelRequest,
+    ) -> impl Future<Output = Result<Label, Problem>>;
+
+    /// Deletes a label and takes it off every artifact.
+    fn delete_label(
+        &self,
+        caller: &Caller,
+        id: uuid::Uuid,
+    ) -> impl Future<Output = Result<(), Problem>>;
+
+    /// Finds passages by meaning, by words, or by both.
+    ///
+    /// Takes a `query`, an `embedding`, or both. Without a `mode` a query is searched for by both and an embedding by meaning.
+    /// Where the server has no embedding model, a search by both goes by the words alone, and a query cannot be searched for
+    /// by meaning: that is a 409.
+    fn search(
+        &self,
+        caller: &Caller,
+        body: SearchRequest,
+    ) -> impl Future<Output = Result<SearchResults, Problem>>;
+}
+
+/// Lists artifacts.
+#[utoipa::path(
+    get,
+    path = "/v1/artifacts",
+    operation_id = "list_artifacts",
+    tag = "content",
+    params(
+        ListArtifactsQuery,
+    ),
+    responses(
+        (status = 200, description = "A page of them.", content((ArtifactPage = "application/json"))),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn list_artifacts<A: ContentApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::LIST_ARTIFACTS).await?;
+    let query: ListArtifactsQuery = call.query()?;
+    let answer = api.list_artifacts(call.caller(), query).await?;
+    Ok(call.answer(StatusCode::OK, answer))
+}
+
+/// Stores an artifact.
+///
+/// A text goes as JSON, a file of any kind and size as a form. The parts of the form may come in any order. Soon
+/// afterwards the artifact can be searched; its `index_status` says when.
+#[utoipa::path(
+    post,
+    path = "/v1/artifacts",
+    operation_id = "create_artifact",
+    tag = "content",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to send again. The same key and body get the first answer, another body gets 422.", nullable = false, min_length = 1, max_length = 255),
+    ),
+    request_body(content((CreateArtifactRequest = "application/json"), (CreateArtifactForm = "multipart/form-data")), description = "The request"),
+    responses(
+        (status = 201, description = "The artifact; `Location` says where it is.", content((Artifact = "application/json")), headers(("ETag" = String, description = "The version of the artifact."), ("Location" = String, description = "The path of the artifact."))),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off.", content((super::common::Problem = "application/problem+json"))),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
+        (status = 409, description = "The request contradicts the state of things; `detail` says how.", content((super::common::Problem = "application/problem+json"))),
+        (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 415, description = "The body is of a kind that is not taken here.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn create_artifact<A: ContentApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::CREATE_ARTIFACT).await?;
+    api.create_artifact(call, payload).await
+}
+
+/// Reads what is known of an artifact.
+#[utoipa::path(
+    get,
+    path = "/v1/artifacts/{id}",
+    operation_id = "get_artifact",
+    tag = "content",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The artifact."),
+    ),
+    responses(
+        (status = 200, description = "The artifact.", content((Artifact = "application/json"))),
+        (status = 304, description = "It has not changed since the version in `If-None-Match`."),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn get_artifact<A: ContentApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::GET_ARTIFACT).await?;
+    let id = call.path("id")?;
+    let answer = api.get_artifact(call.caller(), id).await?;
+    Ok(call.answer(StatusCode::OK, answer))
+}
+
+/// Deletes an artifact with its bytes and all that was made of them.
+#[utoipa::path(
+    delete,
+    path = "/v1/artifacts/{id}",
+    operation_id = "delete_artifact",
+    tag = "content",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The artifact."),
+    ),
+    responses(
+        (status = 204, description = "It is deleted."),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn delete_artifact<A: ContentApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::DELETE_ARTIFACT).await?;
+    let id = call.path("id")?;
+    api.delete_artifact(call.caller(), id).await?;
+    Ok(call.answer(StatusCode::NO_CONTENT, ()))
+}
+
+/// Changes the name, metadata or labels of an artifact.
+///
+/// Metadata and labels take the place of all there were. Labels that do not exist are made.
+#[utoipa::path(
+    patch,
+    path = "/v1/artifacts/{id}",
+    operation_id = "update_artifact",
+    tag = "content",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The artifact."),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` the caller knows. The change is refused with 412 if the resource has another by now.", nullable = false),
+    ),
+    request_body(content((UpdateArtifactRequest = "application/json")), description = "The request"),
+    responses(
+        (status = 200, description = "The artifact as changed.", content((Artifact = "application/json"))),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 412, description = "The resource was changed since the version in `If-Match`.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn update_artifact<A: ContentApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::UPDATE_ARTIFACT).await?;
+    let id = call.path("id")?;
+    let if_match = call.if_match()?;
+    let body: UpdateArtifactRequest = call.body(payload).await?;
+    let answer = api
+        .update_artifact(call.caller(), id, if_match, body)
+        .await?;
+    Ok(call.answer(StatusCode::OK, answer))
+}
+
+/// Downloads the bytes of an artifact.
+///
+/// The bytes never change, and their `ETag` is their SHA-256. A `Range` of one part is honoured, and so is `If-Range`; of
+/// several parts all bytes are answered (RFC 9110, section 14.2).
+#[utoipa::path(
+    get,
+    path = "/v1/artifacts/{id}/content",
+    operation_id = "get_artifact_content",
+    tag = "content",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The artifact."),
+        ("Range" = Option<String>, Header, description = "Which bytes, such as `bytes=0-499` or `bytes=-500`.", nullable = false),
+        ("If-Range" = Option<String>, Header, description = "The `ETag` that the bytes must still have for `Range` to count.", nullable = false),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of the bytes the caller has.", nullable = false),
+    ),
+    responses(
+        (status = 200, description = "All bytes, as the media type of the artifact.", content((Vec<u8> = "*/*")), headers(("Accept-Ranges" = String, description = "Always `bytes`."), ("Content-Disposition" = String, description = "Always `attachment`, with the name of the artifact."), ("ETag" = String, description = "The SHA-256 of the bytes in hexadecimal."))),
+        (status = 206, description = "The bytes in the range.", content((Vec<u8> = "*/*")), headers(("Accept-Ranges" = String, description = "Always `bytes`."), ("Content-Disposition" = String, description = "Always `attachment`, with the name of the artifact."), ("Content-Range" = String, description = "Which bytes of how many, such as `bytes 0-499/1234`."), ("ETag" = String, description = "The SHA-256 of all bytes in hexadecimal."))),
+        (status = 304, description = "The caller has them, as `If-None-Match` says."),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 416, description = "There is no such range of bytes; `Content-Range` says how many bytes there are.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn get_artifact_content<A: ContentApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::GET_ARTIFACT_CONTENT).await?;
+    let id = call.path("id")?;
+    api.get_artifact_content(call, payload, id).await
+}
+
+/// Lists labels.
+#[utoipa::path(
+    get,
+    path = "/v1/labels",
+    operation_id = "list_labels",
+    tag = "content",
+    params(
+        ListLabelsQuery,
+    ),
+    responses(
+        (status = 200, description = "A page of them.", content((LabelPage = "application/json"))),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn list_labels<A: ContentApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::LIST_LABELS).await?;
+    let query: ListLabelsQuery = call.query()?;
+    let answer = api.list_labels(call.caller(), query).await?;
+    Ok(call.answer(StatusCode::OK, answer))
+}
+
+/// Makes a label.
+#[utoipa::path(
+    post,
+    path = "/v1/labels",
+    operation_id = "create_label",
+    tag = "content",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to send again. The same key and body get the first answer, another body gets 422.", nullable = false, min_length = 1, max_length = 255),
+    ),
+    request_body(content((CreateLabelRequest = "application/json")), description = "The request"),
+    responses(
+        (status = 201, description = "The label.", content((Label = "application/json"))),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 409, description = "The request contradicts the state of things; `detail` says how.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn create_label<A: ContentApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::CREATE_LABEL).await?;
+    let body: CreateLabelRequest = call.body(payload).await?;
+    call.idempotent(&body, StatusCode::CREATED, || {
+        api.create_label(call.caller(), body.clone())
+    })
+    .await
+}
+
+/// Deletes a label and takes it off every artifact.
+#[utoipa::path(
+    delete,
+    path = "/v1/labels/{id}",
+    operation_id = "delete_label",
+    tag = "content",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The label."),
+    ),
+    responses(
+        (status = 204, description = "It is deleted."),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn delete_label<A: ContentApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::DELETE_LABEL).await?;
+    let id = call.path("id")?;
+    api.delete_label(call.caller(), id).await?;
+    Ok(call.answer(StatusCode::NO_CONTENT, ()))
+}
+
+/// Finds passages by meaning, by words, or by both.
+///
+/// Takes a `query`, an `embedding`, or both. Without a `mode` a query is searched for by both and an embedding by meaning.
+/// Where the server has no embedding model, a search by both goes by the words alone, and a query cannot be searched for
+/// by meaning: that is a 409.
+#[utoipa::path(
+    post,
+    path = "/v1/search",
+    operation_id = "search",
+    tag = "content",
+    request_body(content((SearchRequest = "application/json")), description = "The request"),
+    responses(
+        (status = 200, description = "The passages found, the best first.", content((SearchResults = "application/json"))),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 409, description = "The request contradicts the state of things; `detail` says how.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn search<A: ContentApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::SEARCH).await?;
+    let body: SearchRequest = call.body(payload).await?;
+    let answer = api.search(call.caller(), body).await?;
+    Ok(call.answer(StatusCode::OK, answer))
+}
+
+/// Adds the operations to an app, one resource per path, so that a known path with another
+/// method is told from an unknown path.
+pub fn routes<A: ContentApi>(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            web::resource("/v1/artifacts")
+                .route(web::get().to(list_artifacts::<A>))
+                .route(web::post().to(create_artifact::<A>)),
+        )
+        .service(
+            web::resource("/v1/artifacts/{id}")
+                .route(web::get().to(get_artifact::<A>))
+                .route(web::delete().to(delete_artifact::<A>))
+                .route(web::patch().to(update_artifact::<A>)),
+        )
+        .service(
+            web::resource("/v1/artifacts/{id}/content")
+                .route(web::get().to(get_artifact_content::<A>)),
+        )
+        .service(
+            web::resource("/v1/labels")
+                .route(web::get().to(list_labels::<A>))
+                .route(web::post().to(create_label::<A>)),
+        )
+        .service(web::resource("/v1/labels/{id}").route(web::delete().to(delete_label::<A>)))
+        .service(web::resource("/v1/search").route(web::post().to(search::<A>)));
+}
 
 /// What utoipa reads off the handlers and types.
 #[derive(OpenApi)]
-#[openapi(paths(), components(schemas()))]
+#[openapi(
+    paths(
+        list_artifacts,
+        create_artifact,
+        get_artifact,
+        delete_artifact,
+        update_artifact,
+        get_artifact_content,
+        list_labels,
+        create_label,
+        delete_label,
+        search
+    ),
+    components(schemas(
+        ArtifactOrder,
+        LabelOrder,
+        IndexStatus,
+        SearchMode,
+        Artifact,
+        ArtifactPage,
+        CreateArtifactRequest,
+        CreateArtifactForm,
+        UpdateArtifactRequest,
+        Label,
+        LabelPage,
+        CreateLabelRequest,
+        SearchRequest,
+        SearchFilter,
+        SearchResults,
+        SearchHit
+    ))
+)]
 struct Documentation;
 
 /// The operations and types of this module as utoipa reads them off the code.

@@ -130,6 +130,136 @@ pub const JWKS: Operation = Operation {
     idempotent: false,
 };
 
+/// Lists artifacts.
+pub const LIST_ARTIFACTS: Operation = Operation {
+    id: "list_artifacts",
+    method: "GET",
+    path: "/v1/artifacts",
+    access: Access::Member {
+        role: archesai_organizations::Role::Viewer,
+        scope: Some(archesai_auth::Scope::ContentRead),
+        place: Place::Active,
+    },
+    idempotent: false,
+};
+
+/// Stores an artifact.
+pub const CREATE_ARTIFACT: Operation = Operation {
+    id: "create_artifact",
+    method: "POST",
+    path: "/v1/artifacts",
+    access: Access::Member {
+        role: archesai_organizations::Role::Member,
+        scope: Some(archesai_auth::Scope::ContentWrite),
+        place: Place::Active,
+    },
+    idempotent: true,
+};
+
+/// Reads what is known of an artifact.
+pub const GET_ARTIFACT: Operation = Operation {
+    id: "get_artifact",
+    method: "GET",
+    path: "/v1/artifacts/{id}",
+    access: Access::Member {
+        role: archesai_organizations::Role::Viewer,
+        scope: Some(archesai_auth::Scope::ContentRead),
+        place: Place::Active,
+    },
+    idempotent: false,
+};
+
+/// Deletes an artifact with its bytes and all that was made of them.
+pub const DELETE_ARTIFACT: Operation = Operation {
+    id: "delete_artifact",
+    method: "DELETE",
+    path: "/v1/artifacts/{id}",
+    access: Access::Member {
+        role: archesai_organizations::Role::Member,
+        scope: Some(archesai_auth::Scope::ContentWrite),
+        place: Place::Active,
+    },
+    idempotent: false,
+};
+
+/// Changes the name, metadata or labels of an artifact.
+pub const UPDATE_ARTIFACT: Operation = Operation {
+    id: "update_artifact",
+    method: "PATCH",
+    path: "/v1/artifacts/{id}",
+    access: Access::Member {
+        role: archesai_organizations::Role::Member,
+        scope: Some(archesai_auth::Scope::ContentWrite),
+        place: Place::Active,
+    },
+    idempotent: false,
+};
+
+/// Downloads the bytes of an artifact.
+pub const GET_ARTIFACT_CONTENT: Operation = Operation {
+    id: "get_artifact_content",
+    method: "GET",
+    path: "/v1/artifacts/{id}/content",
+    access: Access::Member {
+        role: archesai_organizations::Role::Viewer,
+        scope: Some(archesai_auth::Scope::ContentRead),
+        place: Place::Active,
+    },
+    idempotent: false,
+};
+
+/// Lists labels.
+pub const LIST_LABELS: Operation = Operation {
+    id: "list_labels",
+    method: "GET",
+    path: "/v1/labels",
+    access: Access::Member {
+        role: archesai_organizations::Role::Viewer,
+        scope: Some(archesai_auth::Scope::ContentRead),
+        place: Place::Active,
+    },
+    idempotent: false,
+};
+
+/// Makes a label.
+pub const CREATE_LABEL: Operation = Operation {
+    id: "create_label",
+    method: "POST",
+    path: "/v1/labels",
+    access: Access::Member {
+        role: archesai_organizations::Role::Member,
+        scope: Some(archesai_auth::Scope::ContentWrite),
+        place: Place::Active,
+    },
+    idempotent: true,
+};
+
+/// Deletes a label and takes it off every artifact.
+pub const DELETE_LABEL: Operation = Operation {
+    id: "delete_label",
+    method: "DELETE",
+    path: "/v1/labels/{id}",
+    access: Access::Member {
+        role: archesai_organizations::Role::Member,
+        scope: Some(archesai_auth::Scope::ContentWrite),
+        place: Place::Active,
+    },
+    idempotent: false,
+};
+
+/// Finds passages by meaning, by words, or by both.
+pub const SEARCH: Operation = Operation {
+    id: "search",
+    method: "POST",
+    path: "/v1/search",
+    access: Access::Member {
+        role: archesai_organizations::Role::Viewer,
+        scope: Some(archesai_auth::Scope::ContentRead),
+        place: Place::Active,
+    },
+    idempotent: false,
+};
+
 /// Lists the organizations one belongs to.
 pub const LIST_ORGANIZATIONS: Operation = Operation {
     id: "list_organizations",
@@ -283,6 +413,214 @@ pub const DECLINE_INVITATION: Operation = Operation {
     idempotent: false,
 };
 
+/// Lists the pipelines.
+pub const LIST_PIPELINES: Operation = Operation {
+    id: "list_pipelines",
+    method: "GET",
+    path: "/v1/pipelines",
+    access: Access::Member {
+        role: archesai_organizations::Role::Viewer,
+        scope: Some(archesai_auth::Scope::WorkflowsRead),
+        place: Place::Active,
+    },
+    idempotent: false,
+};
+
+/// Makes a pipeline.
+pub const CREATE_PIPELINE: Operation = Operation {
+    id: "create_pipeline",
+    method: "POST",
+    path: "/v1/pipelines",
+    access: Access::Member {
+        role: archesai_organizations::Role::Member,
+        scope: Some(archesai_auth::Scope::WorkflowsWrite),
+        place: Place::Active,
+    },
+    idempotent: true,
+};
+
+/// Checks a definition without keeping it.
+pub const VALIDATE_PIPELINE: Operation = Operation {
+    id: "validate_pipeline",
+    method: "POST",
+    path: "/v1/pipelines/validate",
+    access: Access::Member {
+        role: archesai_organizations::Role::Viewer,
+        scope: Some(archesai_auth::Scope::WorkflowsRead),
+        place: Place::Active,
+    },
+    idempotent: false,
+};
+
+/// Reads a pipeline.
+pub const GET_PIPELINE: Operation = Operation {
+    id: "get_pipeline",
+    method: "GET",
+    path: "/v1/pipelines/{id}",
+    access: Access::Member {
+        role: archesai_organizations::Role::Viewer,
+        scope: Some(archesai_auth::Scope::WorkflowsRead),
+        place: Place::Active,
+    },
+    idempotent: false,
+};
+
+/// Writes a pipeline anew.
+pub const REPLACE_PIPELINE: Operation = Operation {
+    id: "replace_pipeline",
+    method: "PUT",
+    path: "/v1/pipelines/{id}",
+    access: Access::Member {
+        role: archesai_organizations::Role::Member,
+        scope: Some(archesai_auth::Scope::WorkflowsWrite),
+        place: Place::Active,
+    },
+    idempotent: false,
+};
+
+/// Deletes a pipeline with its runs.
+pub const DELETE_PIPELINE: Operation = Operation {
+    id: "delete_pipeline",
+    method: "DELETE",
+    path: "/v1/pipelines/{id}",
+    access: Access::Member {
+        role: archesai_organizations::Role::Member,
+        scope: Some(archesai_auth::Scope::WorkflowsWrite),
+        place: Place::Active,
+    },
+    idempotent: false,
+};
+
+/// Changes a pipeline.
+pub const UPDATE_PIPELINE: Operation = Operation {
+    id: "update_pipeline",
+    method: "PATCH",
+    path: "/v1/pipelines/{id}",
+    access: Access::Member {
+        role: archesai_organizations::Role::Member,
+        scope: Some(archesai_auth::Scope::WorkflowsWrite),
+        place: Place::Active,
+    },
+    idempotent: false,
+};
+
+/// Starts a run of a pipeline.
+pub const START_RUN: Operation = Operation {
+    id: "start_run",
+    method: "POST",
+    path: "/v1/pipelines/{id}/runs",
+    access: Access::Member {
+        role: archesai_organizations::Role::Member,
+        scope: Some(archesai_auth::Scope::WorkflowsRun),
+        place: Place::Active,
+    },
+    idempotent: true,
+};
+
+/// Lists the runs.
+pub const LIST_RUNS: Operation = Operation {
+    id: "list_runs",
+    method: "GET",
+    path: "/v1/runs",
+    access: Access::Member {
+        role: archesai_organizations::Role::Viewer,
+        scope: Some(archesai_auth::Scope::WorkflowsRead),
+        place: Place::Active,
+    },
+    idempotent: false,
+};
+
+/// Reads a run.
+pub const GET_RUN: Operation = Operation {
+    id: "get_run",
+    method: "GET",
+    path: "/v1/runs/{id}",
+    access: Access::Member {
+        role: archesai_organizations::Role::Viewer,
+        scope: Some(archesai_auth::Scope::WorkflowsRead),
+        place: Place::Active,
+    },
+    idempotent: false,
+};
+
+/// Lists the steps of a run, and the items of their fan-outs.
+pub const LIST_RUN_STEPS: Operation = Operation {
+    id: "list_run_steps",
+    method: "GET",
+    path: "/v1/runs/{id}/steps",
+    access: Access::Member {
+        role: archesai_organizations::Role::Viewer,
+        scope: Some(archesai_auth::Scope::WorkflowsRead),
+        place: Place::Active,
+    },
+    idempotent: false,
+};
+
+/// Lists the lines of a run's log, oldest first.
+pub const LIST_RUN_LOGS: Operation = Operation {
+    id: "list_run_logs",
+    method: "GET",
+    path: "/v1/runs/{id}/logs",
+    access: Access::Member {
+        role: archesai_organizations::Role::Viewer,
+        scope: Some(archesai_auth::Scope::WorkflowsRead),
+        place: Place::Active,
+    },
+    idempotent: false,
+};
+
+/// Watches a run.
+pub const STREAM_RUN_EVENTS: Operation = Operation {
+    id: "stream_run_events",
+    method: "GET",
+    path: "/v1/runs/{id}/events",
+    access: Access::Member {
+        role: archesai_organizations::Role::Viewer,
+        scope: Some(archesai_auth::Scope::WorkflowsRead),
+        place: Place::Active,
+    },
+    idempotent: false,
+};
+
+/// Cancels a run.
+pub const CANCEL_RUN: Operation = Operation {
+    id: "cancel_run",
+    method: "POST",
+    path: "/v1/runs/{id}/cancel",
+    access: Access::Member {
+        role: archesai_organizations::Role::Member,
+        scope: Some(archesai_auth::Scope::WorkflowsRun),
+        place: Place::Active,
+    },
+    idempotent: false,
+};
+
+/// Lists the tools that steps may call.
+pub const LIST_TOOLS: Operation = Operation {
+    id: "list_tools",
+    method: "GET",
+    path: "/v1/tools",
+    access: Access::Member {
+        role: archesai_organizations::Role::Viewer,
+        scope: Some(archesai_auth::Scope::WorkflowsRead),
+        place: Place::Active,
+    },
+    idempotent: false,
+};
+
+/// Reads what a tool takes and gives.
+pub const GET_TOOL: Operation = Operation {
+    id: "get_tool",
+    method: "GET",
+    path: "/v1/tools/{name}",
+    access: Access::Member {
+        role: archesai_organizations::Role::Viewer,
+        scope: Some(archesai_auth::Scope::WorkflowsRead),
+        place: Place::Active,
+    },
+    idempotent: false,
+};
+
 /// Every operation, in the order of the contract.
 pub const ALL: &[Operation] = &[
     REGISTER,
@@ -299,6 +637,16 @@ pub const ALL: &[Operation] = &[
     CREATE_API_KEY,
     DELETE_API_KEY,
     JWKS,
+    LIST_ARTIFACTS,
+    CREATE_ARTIFACT,
+    GET_ARTIFACT,
+    DELETE_ARTIFACT,
+    UPDATE_ARTIFACT,
+    GET_ARTIFACT_CONTENT,
+    LIST_LABELS,
+    CREATE_LABEL,
+    DELETE_LABEL,
+    SEARCH,
     LIST_ORGANIZATIONS,
     CREATE_ORGANIZATION,
     GET_ORGANIZATION,
@@ -312,4 +660,20 @@ pub const ALL: &[Operation] = &[
     REVOKE_INVITATION,
     ACCEPT_INVITATION,
     DECLINE_INVITATION,
+    LIST_PIPELINES,
+    CREATE_PIPELINE,
+    VALIDATE_PIPELINE,
+    GET_PIPELINE,
+    REPLACE_PIPELINE,
+    DELETE_PIPELINE,
+    UPDATE_PIPELINE,
+    START_RUN,
+    LIST_RUNS,
+    GET_RUN,
+    LIST_RUN_STEPS,
+    LIST_RUN_LOGS,
+    STREAM_RUN_EVENTS,
+    CANCEL_RUN,
+    LIST_TOOLS,
+    GET_TOOL,
 ];

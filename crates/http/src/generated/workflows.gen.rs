@@ -2,11 +2,1462 @@
 //!
 //! Pipelines, runs and tools.
 
-use utoipa::OpenApi;
+use std::{fmt, str::FromStr};
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, OpenApi, ToSchema};
+use validator::Validate;
+
+use super::{UnknownValue, operations};
+use crate::{Caller, Problem, Versioned, call::Call};
+
+/// What pipelines are sorted by; `-` puts the greatest first.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
+pub enum PipelineOrder {
+    /// The value `created_at`.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// The value `-created_at`.
+    #[serde(rename = "-created_at")]
+    CreatedAtDescending,
+    /// The value `updated_at`.
+    #[serde(rename = "updated_at")]
+    UpdatedAt,
+    /// The value `-updated_at`.
+    #[serde(rename = "-updated_at")]
+    UpdatedAtDescending,
+    /// The value `name`.
+    #[serde(rename = "name")]
+    Name,
+    /// The value `-name`.
+    #[serde(rename = "-name")]
+    NameDescending,
+}
+
+impl PipelineOrder {
+    /// Every value, in the order of the contract.
+    pub const ALL: &'static [Self] = &[
+        Self::CreatedAt,
+        Self::CreatedAtDescending,
+        Self::UpdatedAt,
+        Self::UpdatedAtDescending,
+        Self::Name,
+        Self::NameDescending,
+    ];
+
+    /// The value as it is written in the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CreatedAt => "created_at",
+            Self::CreatedAtDescending => "-created_at",
+            Self::UpdatedAt => "updated_at",
+            Self::UpdatedAtDescending => "-updated_at",
+            Self::Name => "name",
+            Self::NameDescending => "-name",
+        }
+    }
+}
+
+impl fmt::Display for PipelineOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for PipelineOrder {
+    type Err = UnknownValue;
+
+    fn from_str(text: &str) -> Result<Self, UnknownValue> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|value| value.as_str() == text)
+            .ok_or(UnknownValue)
+    }
+}
+
+/// A named definition. Every change makes a version, and a run keeps to the version it was started with.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Pipeline {
+    /// Its `id`.
+    pub id: uuid::Uuid,
+    /// Its `organization_id`.
+    pub organization_id: uuid::Uuid,
+    /// Its `name`.
+    pub name: String,
+    /// What it is for.
+    #[schema(required = true)]
+    pub description: Option<String>,
+    /// What it does.
+    #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
+    pub definition: serde_json::Map<String, serde_json::Value>,
+    /// Counts changes, from 1; its `ETag` says the same.
+    pub version: i64,
+    /// The user who made it.
+    pub created_by: uuid::Uuid,
+    /// Its `created_at`.
+    pub created_at: chrono::DateTime<chrono::Utc>,
+    /// Its `updated_at`.
+    pub updated_at: chrono::DateTime<chrono::Utc>,
+}
+
+/// What `GET /v1/pipelines` answers.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PipelinePage {
+    /// Its `data`.
+    pub data: Vec<Pipeline>,
+    /// Its `next_cursor`.
+    #[schema(required = true)]
+    pub next_cursor: Option<String>,
+}
+
+/// The body of `POST /v1/pipelines`.
+#[derive(Clone, Debug, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreatePipelineRequest {
+    /// What to call it.
+    #[validate(length(min = 1, max = 200))]
+    #[schema(min_length = 1, max_length = 200)]
+    pub name: String,
+    /// What it is for.
+    #[serde(
+        default,
+        deserialize_with = "super::double_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[validate(length(max = 10000))]
+    #[schema(value_type = Option<String>, max_length = 10000)]
+    pub description: Option<Option<String>>,
+    /// What it does.
+    #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
+    pub definition: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The body of `PUT /v1/pipelines/{id}`.
+#[derive(Clone, Debug, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReplacePipelineRequest {
+    /// What to call it.
+    #[validate(length(min = 1, max = 200))]
+    #[schema(min_length = 1, max_length = 200)]
+    pub name: String,
+    /// What it is for; nothing if absent.
+    #[serde(
+        default,
+        deserialize_with = "super::double_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[validate(length(max = 10000))]
+    #[schema(value_type = Option<String>, max_length = 10000)]
+    pub description: Option<Option<String>>,
+    /// What it does.
+    #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
+    pub definition: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The body of `PATCH /v1/pipelines/{id}`.
+#[derive(Clone, Debug, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdatePipelineRequest {
+    /// What to call it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[validate(length(min = 1, max = 200))]
+    #[schema(nullable = false, min_length = 1, max_length = 200)]
+    pub name: Option<String>,
+    /// What it is for; `null` removes it.
+    #[serde(
+        default,
+        deserialize_with = "super::double_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[validate(length(max = 10000))]
+    #[schema(value_type = Option<String>, max_length = 10000)]
+    pub description: Option<Option<String>>,
+    /// What it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>, required = false)]
+    pub definition: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// The body of `POST /v1/pipelines/validate`.
+#[derive(Clone, Debug, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ValidatePipelineRequest {
+    /// What it does.
+    #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
+    pub definition: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Whether a definition is valid.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PipelineValidation {
+    /// Its `valid`.
+    pub valid: bool,
+    /// What is wrong with it; empty if nothing is. Their places are in the body of the request.
+    pub errors: Vec<super::common::Fault>,
+}
+
+/// The body of `POST /v1/pipelines/{id}/runs`.
+#[derive(Clone, Debug, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartRunRequest {
+    /// The values of the definition's `inputs`, by name; none if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>, required = false)]
+    pub input: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// Where a run stands.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
+pub enum RunStatus {
+    /// No step has begun yet.
+    #[serde(rename = "queued")]
+    Queued,
+    /// At least one step has begun.
+    #[serde(rename = "running")]
+    Running,
+    /// Nothing runs until something from outside happens, such as the end of a delay.
+    #[serde(rename = "waiting")]
+    Waiting,
+    /// Every step has ended and none failed the run.
+    #[serde(rename = "succeeded")]
+    Succeeded,
+    /// A step failed the run.
+    #[serde(rename = "failed")]
+    Failed,
+    /// Somebody cancelled it.
+    #[serde(rename = "cancelled")]
+    Cancelled,
+}
+
+impl RunStatus {
+    /// Every value, in the order of the contract.
+    pub const ALL: &'static [Self] = &[
+        Self::Queued,
+        Self::Running,
+        Self::Waiting,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
+    /// The value as it is written in the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for RunStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for RunStatus {
+    type Err = UnknownValue;
+
+    fn from_str(text: &str) -> Result<Self, UnknownValue> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|value| value.as_str() == text)
+            .ok_or(UnknownValue)
+    }
+}
+
+/// A run of a pipeline.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Run {
+    /// Its `id`.
+    pub id: uuid::Uuid,
+    /// Its `organization_id`.
+    pub organization_id: uuid::Uuid,
+    /// Its `pipeline_id`.
+    pub pipeline_id: uuid::Uuid,
+    /// The version of the pipeline it keeps to.
+    pub pipeline_version: i64,
+    /// Where a run stands.
+    pub status: RunStatus,
+    /// The share of its steps that ended, 0 to 100 with two decimals.
+    pub progress: f64,
+    /// The values of the definition's `inputs`, defaults among them.
+    #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
+    pub input: serde_json::Map<String, serde_json::Value>,
+    /// The values of the definition's `outputs`; null until it succeeded.
+    #[schema(value_type = Option<std::collections::BTreeMap<String, serde_json::Value>>, required = true)]
+    pub output: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Why it failed; null unless it did.
+    #[schema(required = true)]
+    pub error: Option<RunError>,
+    /// The user who started it, and on whose behalf it acts.
+    pub created_by: uuid::Uuid,
+    /// Its `created_at`.
+    pub created_at: chrono::DateTime<chrono::Utc>,
+    /// When its first step began.
+    #[schema(required = true)]
+    pub started_at: Option<chrono::DateTime<chrono::Utc>>,
+    /// When it ended, in whatever way.
+    #[schema(required = true)]
+    pub completed_at: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+/// Why a run failed.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RunError {
+    /// What kind of error, for a program.
+    pub code: String,
+    /// What went wrong, for a person.
+    pub message: String,
+    /// The step that failed; null where the outputs could not be evaluated.
+    #[schema(required = true)]
+    pub step: Option<String>,
+}
+
+/// What `GET /v1/runs` answers.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RunPage {
+    /// Its `data`.
+    pub data: Vec<Run>,
+    /// Its `next_cursor`.
+    #[schema(required = true)]
+    pub next_cursor: Option<String>,
+}
+
+/// Where a step of a run stands.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
+pub enum StepStatus {
+    /// Waits for the steps it needs.
+    #[serde(rename = "pending")]
+    Pending,
+    /// Waits for a worker, or for its next attempt to be due.
+    #[serde(rename = "ready")]
+    Ready,
+    /// A worker has it.
+    #[serde(rename = "running")]
+    Running,
+    /// Waits for the items of its fan-out.
+    #[serde(rename = "waiting")]
+    Waiting,
+    /// Ended with an output.
+    #[serde(rename = "succeeded")]
+    Succeeded,
+    /// Ended with an error.
+    #[serde(rename = "failed")]
+    Failed,
+    /// Was not run, by its own condition or by that of a step it needs.
+    #[serde(rename = "skipped")]
+    Skipped,
+    /// Was not run, or was stopped, because the run ended first.
+    #[serde(rename = "cancelled")]
+    Cancelled,
+}
+
+impl StepStatus {
+    /// Every value, in the order of the contract.
+    pub const ALL: &'static [Self] = &[
+        Self::Pending,
+        Self::Ready,
+        Self::Running,
+        Self::Waiting,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Skipped,
+        Self::Cancelled,
+    ];
+
+    /// The value as it is written in the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Ready => "ready",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for StepStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for StepStatus {
+    type Err = UnknownValue;
+
+    fn from_str(text: &str) -> Result<Self, UnknownValue> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|value| value.as_str() == text)
+            .ok_or(UnknownValue)
+    }
+}
+
+/// The run of one step, or of one item of its fan-out.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Step {
+    /// The step's id in the definition.
+    pub id: String,
+    /// Identifies this run of the step; an item of a fan-out has its own.
+    pub run_step_id: uuid::Uuid,
+    /// Which item of the fan-out, from 0; null for the step itself.
+    #[schema(required = true)]
+    pub index: Option<i64>,
+    /// Its `tool`.
+    pub tool: String,
+    /// Where a step of a run stands.
+    pub status: StepStatus,
+    /// Which attempt it is at, from 1; 0 before the first.
+    pub attempt: i64,
+    /// How far its fan-out is; null where it has none.
+    #[schema(required = true)]
+    pub items: Option<StepItems>,
+    /// What its tool was called with; null until a call has ended.
+    pub input: serde_json::Value,
+    /// What came of it; null unless it succeeded.
+    pub output: serde_json::Value,
+    /// Why it, or its last attempt, failed.
+    #[schema(required = true)]
+    pub error: Option<StepError>,
+    /// Its `created_at`.
+    pub created_at: chrono::DateTime<chrono::Utc>,
+    /// When its first attempt began.
+    #[schema(required = true)]
+    pub started_at: Option<chrono::DateTime<chrono::Utc>>,
+    /// When it ended, in whatever way.
+    #[schema(required = true)]
+    pub completed_at: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+/// How far a fan-out is.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct StepItems {
+    /// How many items there are.
+    pub total: i64,
+    /// How many have come into being.
+    pub started: i64,
+    /// How many have ended, in whatever way.
+    pub done: i64,
+    /// How many of these failed.
+    pub failed: i64,
+}
+
+/// Why a step, or an attempt at it, failed.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct StepError {
+    /// What kind of error, for a program.
+    pub code: String,
+    /// What went wrong, for a person.
+    pub message: String,
+}
+
+/// What `GET /v1/runs/{id}/steps` answers.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct StepPage {
+    /// Its `data`.
+    pub data: Vec<Step>,
+    /// Its `next_cursor`.
+    #[schema(required = true)]
+    pub next_cursor: Option<String>,
+}
+
+/// How much a log line matters.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
+pub enum LogLevel {
+    /// Of use to who wrote the step.
+    #[serde(rename = "debug")]
+    Debug,
+    /// Of use to who watches the run.
+    #[serde(rename = "info")]
+    Info,
+    /// Something is not as it should be.
+    #[serde(rename = "warn")]
+    Warn,
+    /// Something failed.
+    #[serde(rename = "error")]
+    Error,
+}
+
+impl LogLevel {
+    /// Every value, in the order of the contract.
+    pub const ALL: &'static [Self] = &[Self::Debug, Self::Info, Self::Warn, Self::Error];
+
+    /// The value as it is written in the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl fmt::Display for LogLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for LogLevel {
+    type Err = UnknownValue;
+
+    fn from_str(text: &str) -> Result<Self, UnknownValue> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|value| value.as_str() == text)
+            .ok_or(UnknownValue)
+    }
+}
+
+/// A line of a run's log.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct LogLine {
+    /// The run of a step that told it.
+    pub run_step_id: uuid::Uuid,
+    /// Its `at`.
+    pub at: chrono::DateTime<chrono::Utc>,
+    /// How much a log line matters.
+    pub level: LogLevel,
+    /// Its `message`.
+    pub message: String,
+}
+
+/// What `GET /v1/runs/{id}/logs` answers.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct LogPage {
+    /// Its `data`.
+    pub data: Vec<LogLine>,
+    /// Its `next_cursor`.
+    #[schema(required = true)]
+    pub next_cursor: Option<String>,
+}
+
+/// The `data` of an event `run`: where a run stands now.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RunEvent {
+    /// Its `run_id`.
+    pub run_id: uuid::Uuid,
+    /// Where a run stands.
+    pub status: RunStatus,
+    /// The share of its steps that ended, 0 to 100 with two decimals.
+    pub progress: f64,
+    /// Why a run failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub error: Option<RunError>,
+}
+
+/// The `data` of an event `progress`: a step, or an item of one, ended.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ProgressEvent {
+    /// Its `run_id`.
+    pub run_id: uuid::Uuid,
+    /// The share of its steps that ended, 0 to 100 with two decimals.
+    pub progress: f64,
+}
+
+/// The `data` of an event `step`: where a step, or an item of one, stands now.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct StepEvent {
+    /// Identifies this run of the step; an item of a fan-out has its own.
+    pub run_step_id: uuid::Uuid,
+    /// The step's id in the definition.
+    pub id: String,
+    /// Where a step of a run stands.
+    pub status: StepStatus,
+    /// Which attempt it is at, from 1; 0 before the first.
+    pub attempt: i64,
+    /// How many items it fans out over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub items: Option<i64>,
+    /// Why a step, or an attempt at it, failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub error: Option<StepEventError>,
+}
+
+/// Why a step, or an attempt at it, failed.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct StepEventError {
+    /// What kind of error, for a program; absent where another attempt follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub code: Option<String>,
+    /// What went wrong, for a person.
+    pub message: String,
+}
+
+/// The `data` of an event `log`: a line of the run's log.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct LogEvent {
+    /// The run of a step that told it.
+    pub run_step_id: uuid::Uuid,
+    /// The step's id in the definition; absent if the step has ended since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub id: Option<String>,
+    /// Its `at`.
+    pub at: chrono::DateTime<chrono::Utc>,
+    /// How much a log line matters.
+    pub level: LogLevel,
+    /// Its `message`.
+    pub message: String,
+}
+
+/// What steps may call.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Tool {
+    /// Its `name`.
+    pub name: String,
+    /// What it does.
+    pub description: String,
+    /// What it takes (JSON Schema 2020-12).
+    #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
+    pub input_schema: serde_json::Map<String, serde_json::Value>,
+    /// What it gives (JSON Schema 2020-12).
+    #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
+    pub output_schema: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What `GET /v1/tools` answers.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ToolPage {
+    /// Its `data`.
+    pub data: Vec<Tool>,
+    /// Its `next_cursor`.
+    #[schema(required = true)]
+    pub next_cursor: Option<String>,
+}
+
+/// The query of `GET /v1/pipelines`.
+#[derive(Clone, Debug, Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListPipelinesQuery {
+    /// At most this many items.
+    #[validate(range(min = 1, max = 100))]
+    #[param(minimum = 1, maximum = 100)]
+    pub limit: Option<i32>,
+    /// Where to go on, as `next_cursor` of the page before said.
+    #[validate(length(min = 1, max = 1000))]
+    #[param(min_length = 1, max_length = 1000)]
+    pub cursor: Option<String>,
+    /// What to sort by, `-created_at` unless said; `-` puts the greatest first.
+    pub sort: Option<PipelineOrder>,
+}
+
+/// The query of `GET /v1/runs`.
+#[derive(Clone, Debug, Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListRunsQuery {
+    /// At most this many items.
+    #[validate(range(min = 1, max = 100))]
+    #[param(minimum = 1, maximum = 100)]
+    pub limit: Option<i32>,
+    /// Where to go on, as `next_cursor` of the page before said.
+    #[validate(length(min = 1, max = 1000))]
+    #[param(min_length = 1, max_length = 1000)]
+    pub cursor: Option<String>,
+    /// What to sort by, `-created_at` unless said; `-` puts the newest first.
+    pub sort: Option<super::common::CreationOrder>,
+    /// Only those of this pipeline.
+    #[serde(rename = "filter[pipeline_id]")]
+    pub filter_pipeline_id: Option<uuid::Uuid>,
+    /// Only those that stand here.
+    #[serde(rename = "filter[status]")]
+    pub filter_status: Option<RunStatus>,
+}
+
+/// The query of `GET /v1/runs/{id}/steps`.
+#[derive(Clone, Debug, Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListRunStepsQuery {
+    /// At most this many items.
+    #[validate(range(min = 1, max = 100))]
+    #[param(minimum = 1, maximum = 100)]
+    pub limit: Option<i32>,
+    /// Where to go on, as `next_cursor` of the page before said.
+    #[validate(length(min = 1, max = 1000))]
+    #[param(min_length = 1, max_length = 1000)]
+    pub cursor: Option<String>,
+    /// What to sort by; `-` puts the newest first.
+    pub sort: Option<super::common::CreationOrder>,
+}
+
+/// The query of `GET /v1/runs/{id}/logs`.
+#[derive(Clone, Debug, Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListRunLogsQuery {
+    /// At most this many items.
+    #[validate(range(min = 1, max = 100))]
+    #[param(minimum = 1, maximum = 100)]
+    pub limit: Option<i32>,
+    /// Where to go on, as `next_cursor` of the page before said.
+    #[validate(length(min = 1, max = 1000))]
+    #[param(min_length = 1, max_length = 1000)]
+    pub cursor: Option<String>,
+    /// Only those that this run of a step told.
+    #[serde(rename = "filter[run_step_id]")]
+    pub filter_run_step_id: Option<uuid::Uuid>,
+}
+
+/// The operations tagged `workflows`, for the server to implement.
+pub trait WorkflowsApi: 'static {
+    /// Lists the pipelines.
+    fn list_pipelines(
+        &self,
+        caller: &Caller,
+        query: ListPipelinesQuery,
+    ) -> impl Future<Output = Result<PipelinePage, Problem>>;
+
+    /// Makes a pipeline.
+    fn create_pipeline(
+        &self,
+        caller: &Caller,
+        body: CreatePipelineRequest,
+    ) -> impl Future<Output = Result<Versioned<Pipeline>, Problem>>;
+
+    /// Checks a definition without keeping it.
+    fn validate_pipeline(
+        &self,
+        caller: &Caller,
+        body: ValidatePipelineRequest,
+    ) -> impl Future<Output = Result<PipelineValidation, Problem>>;
+
+    /// Reads a pipeline.
+    fn get_pipeline(
+        &self,
+        caller: &Caller,
+        id: uuid::Uuid,
+    ) -> impl Future<Output = Result<Versioned<Pipeline>, Problem>>;
+
+    /// Writes a pipeline anew.
+    ///
+    /// Makes a version of it. Runs under way keep to theirs.
+    fn replace_pipeline(
+        &self,
+        caller: &Caller,
+        id: uuid::Uuid,
+        if_match: Option<u64>,
+        body: ReplacePipelineRequest,
+    ) -> impl Future<Output = Result<Versioned<Pipeline>, Problem>>;
+
+    /// Deletes a pipeline with its runs.
+    fn delete_pipeline(
+        &self,
+        caller: &Caller,
+        id: uuid::Uuid,
+    ) -> impl Future<Output = Result<(), Problem>>;
+
+    /// Changes a pipeline.
+    ///
+    /// Makes a version of it. Runs under way keep to theirs.
+    fn update_pipeline(
+        &self,
+        caller: &Caller,
+        id: uuid::Uuid,
+        if_match: Option<u64>,
+        body: UpdatePipelineRequest,
+    ) -> impl Future<Output = Result<Versioned<Pipeline>, Problem>>;
+
+    /// Starts a run of a pipeline.
+    fn start_run(
+        &self,
+        caller: &Caller,
+        id: uuid::Uuid,
+        body: StartRunRequest,
+    ) -> impl Future<Output = Result<Run, Problem>>;
+
+    /// Lists the runs.
+    fn list_runs(
+        &self,
+        caller: &Caller,
+        query: ListRunsQuery,
+    ) -> impl Future<Output = Result<RunPage, Problem>>;
+
+    /// Reads a run.
+    fn get_run(
+        &self,
+        caller: &Caller,
+        id: uuid::Uuid,
+    ) -> impl Future<Output = Result<Run, Problem>>;
+
+    /// Lists the steps of a run, and the items of their fan-outs.
+    fn list_run_steps(
+        &self,
+        caller: &Caller,
+        id: uuid::Uuid,
+        query: ListRunStepsQuery,
+    ) -> impl Future<Output = Result<StepPage, Problem>>;
+
+    /// Lists the lines of a run's log, oldest first.
+    fn list_run_logs(
+        &self,
+        caller: &Caller,
+        id: uuid::Uuid,
+        query: ListRunLogsQuery,
+    ) -> impl Future<Output = Result<LogPage, Problem>>;
+
+    /// Watches a run.
+    ///
+    /// Server-sent events. Each `data` is one JSON object: of the event `run` a `RunEvent`, of `step` a `StepEvent`,
+    /// of `progress` a `ProgressEvent`, of `log` a `LogEvent`. A stream begins with what has happened already, goes on
+    /// with what happens, and ends after the `run` event that says how the run ended. It also ends when the credential does
+    /// or the server stops: ask again with `Last-Event-ID`, and nothing is missed or told twice.
+    fn stream_run_events(
+        &self,
+        call: Call,
+        payload: web::Payload,
+        id: uuid::Uuid,
+    ) -> impl Future<Output = Result<HttpResponse, Problem>>;
+
+    /// Cancels a run.
+    ///
+    /// No step of it begins after this, and what is running is told to stop.
+    fn cancel_run(
+        &self,
+        caller: &Caller,
+        id: uuid::Uuid,
+    ) -> impl Future<Output = Result<Run, Problem>>;
+
+    /// Lists the tools that steps may call.
+    fn list_tools(&self, caller: &Caller) -> impl Future<Output = Result<ToolPage, Problem>>;
+
+    /// Reads what a tool takes and gives.
+    fn get_tool(
+        &self,
+        caller: &Caller,
+        name: String,
+    ) -> impl Future<Output = Result<Tool, Problem>>;
+}
+
+/// Lists the pipelines.
+#[utoipa::path(
+    get,
+    path = "/v1/pipelines",
+    operation_id = "list_pipelines",
+    tag = "workflows",
+    params(
+        ListPipelinesQuery,
+    ),
+    responses(
+        (status = 200, description = "A page of them.", content((PipelinePage = "application/json"))),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn list_pipelines<A: WorkflowsApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::LIST_PIPELINES).await?;
+    let query: ListPipelinesQuery = call.query()?;
+    let answer = api.list_pipelines(call.caller(), query).await?;
+    Ok(call.answer(StatusCode::OK, answer))
+}
+
+/// Makes a pipeline.
+#[utoipa::path(
+    post,
+    path = "/v1/pipelines",
+    operation_id = "create_pipeline",
+    tag = "workflows",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to send again. The same key and body get the first answer, another body gets 422.", nullable = false, min_length = 1, max_length = 255),
+    ),
+    request_body(content((CreatePipelineRequest = "application/json")), description = "The request"),
+    responses(
+        (status = 201, description = "The pipeline.", content((Pipeline = "application/json"))),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn create_pipeline<A: WorkflowsApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::CREATE_PIPELINE).await?;
+    let body: CreatePipelineRequest = call.body(payload).await?;
+    call.idempotent(&body, StatusCode::CREATED, || {
+        api.create_pipeline(call.caller(), body.clone())
+    })
+    .await
+}
+
+/// Checks a definition without keeping it.
+#[utoipa::path(
+    post,
+    path = "/v1/pipelines/validate",
+    operation_id = "validate_pipeline",
+    tag = "workflows",
+    request_body(content((ValidatePipelineRequest = "application/json")), description = "The request"),
+    responses(
+        (status = 200, description = "Whether it is valid, and what is wrong with it.", content((PipelineValidation = "application/json"))),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn validate_pipeline<A: WorkflowsApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::VALIDATE_PIPELINE).await?;
+    let body: ValidatePipelineRequest = call.body(payload).await?;
+    let answer = api.validate_pipeline(call.caller(), body).await?;
+    Ok(call.answer(StatusCode::OK, answer))
+}
+
+/// Reads a pipeline.
+#[utoipa::path(
+    get,
+    path = "/v1/pipelines/{id}",
+    operation_id = "get_pipeline",
+    tag = "workflows",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The pipeline."),
+    ),
+    responses(
+        (status = 200, description = "The pipeline.", content((Pipeline = "application/json"))),
+        (status = 304, description = "It has not changed since the version in `If-None-Match`."),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn get_pipeline<A: WorkflowsApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::GET_PIPELINE).await?;
+    let id = call.path("id")?;
+    let answer = api.get_pipeline(call.caller(), id).await?;
+    Ok(call.answer(StatusCode::OK, answer))
+}
+
+/// Writes a pipeline anew.
+///
+/// Makes a version of it. Runs under way keep to theirs.
+#[utoipa::path(
+    put,
+    path = "/v1/pipelines/{id}",
+    operation_id = "replace_pipeline",
+    tag = "workflows",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The pipeline."),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` the caller knows. The change is refused with 412 if the resource has another by now.", nullable = false),
+    ),
+    request_body(content((ReplacePipelineRequest = "application/json")), description = "The request"),
+    responses(
+        (status = 200, description = "The pipeline as it is now.", content((Pipeline = "application/json"))),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 412, description = "The resource was changed since the version in `If-Match`.", content((super::common::Problem = "application/problem+json"))),
+        (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn replace_pipeline<A: WorkflowsApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::REPLACE_PIPELINE).await?;
+    let id = call.path("id")?;
+    let if_match = call.if_match()?;
+    let body: ReplacePipelineRequest = call.body(payload).await?;
+    let answer = api
+        .replace_pipeline(call.caller(), id, if_match, body)
+        .await?;
+    Ok(call.answer(StatusCode::OK, answer))
+}
+
+/// Deletes a pipeline with its runs.
+#[utoipa::path(
+    delete,
+    path = "/v1/pipelines/{id}",
+    operation_id = "delete_pipeline",
+    tag = "workflows",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The pipeline."),
+    ),
+    responses(
+        (status = 204, description = "It is deleted, and what ran of it stops."),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn delete_pipeline<A: WorkflowsApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::DELETE_PIPELINE).await?;
+    let id = call.path("id")?;
+    api.delete_pipeline(call.caller(), id).await?;
+    Ok(call.answer(StatusCode::NO_CONTENT, ()))
+}
+
+/// Changes a pipeline.
+///
+/// Makes a version of it. Runs under way keep to theirs.
+#[utoipa::path(
+    patch,
+    path = "/v1/pipelines/{id}",
+    operation_id = "update_pipeline",
+    tag = "workflows",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The pipeline."),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` the caller knows. The change is refused with 412 if the resource has another by now.", nullable = false),
+    ),
+    request_body(content((UpdatePipelineRequest = "application/json")), description = "The request"),
+    responses(
+        (status = 200, description = "The pipeline as changed.", content((Pipeline = "application/json"))),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 412, description = "The resource was changed since the version in `If-Match`.", content((super::common::Problem = "application/problem+json"))),
+        (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn update_pipeline<A: WorkflowsApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::UPDATE_PIPELINE).await?;
+    let id = call.path("id")?;
+    let if_match = call.if_match()?;
+    let body: UpdatePipelineRequest = call.body(payload).await?;
+    let answer = api
+        .update_pipeline(call.caller(), id, if_match, body)
+        .await?;
+    Ok(call.answer(StatusCode::OK, answer))
+}
+
+/// Starts a run of a pipeline.
+#[utoipa::path(
+    post,
+    path = "/v1/pipelines/{id}/runs",
+    operation_id = "start_run",
+    tag = "workflows",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The pipeline."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to send again. The same key and body get the first answer, another body gets 422.", nullable = false, min_length = 1, max_length = 255),
+    ),
+    request_body(content((StartRunRequest = "application/json")), description = "The request"),
+    responses(
+        (status = 202, description = "The run, to be carried out.", content((Run = "application/json"))),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn start_run<A: WorkflowsApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::START_RUN).await?;
+    let id = call.path("id")?;
+    let body: StartRunRequest = call.body(payload).await?;
+    call.idempotent(&body, StatusCode::ACCEPTED, || {
+        api.start_run(call.caller(), id, body.clone())
+    })
+    .await
+}
+
+/// Lists the runs.
+#[utoipa::path(
+    get,
+    path = "/v1/runs",
+    operation_id = "list_runs",
+    tag = "workflows",
+    params(
+        ListRunsQuery,
+    ),
+    responses(
+        (status = 200, description = "A page of them.", content((RunPage = "application/json"))),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn list_runs<A: WorkflowsApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::LIST_RUNS).await?;
+    let query: ListRunsQuery = call.query()?;
+    let answer = api.list_runs(call.caller(), query).await?;
+    Ok(call.answer(StatusCode::OK, answer))
+}
+
+/// Reads a run.
+#[utoipa::path(
+    get,
+    path = "/v1/runs/{id}",
+    operation_id = "get_run",
+    tag = "workflows",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The run."),
+    ),
+    responses(
+        (status = 200, description = "The run.", content((Run = "application/json"))),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn get_run<A: WorkflowsApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::GET_RUN).await?;
+    let id = call.path("id")?;
+    let answer = api.get_run(call.caller(), id).await?;
+    Ok(call.answer(StatusCode::OK, answer))
+}
+
+/// Lists the steps of a run, and the items of their fan-outs.
+#[utoipa::path(
+    get,
+    path = "/v1/runs/{id}/steps",
+    operation_id = "list_run_steps",
+    tag = "workflows",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The run."),
+        ListRunStepsQuery,
+    ),
+    responses(
+        (status = 200, description = "A page of them.", content((StepPage = "application/json"))),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn list_run_steps<A: WorkflowsApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::LIST_RUN_STEPS).await?;
+    let id = call.path("id")?;
+    let query: ListRunStepsQuery = call.query()?;
+    let answer = api.list_run_steps(call.caller(), id, query).await?;
+    Ok(call.answer(StatusCode::OK, answer))
+}
+
+/// Lists the lines of a run's log, oldest first.
+#[utoipa::path(
+    get,
+    path = "/v1/runs/{id}/logs",
+    operation_id = "list_run_logs",
+    tag = "workflows",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The run."),
+        ListRunLogsQuery,
+    ),
+    responses(
+        (status = 200, description = "A page of them.", content((LogPage = "application/json"))),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn list_run_logs<A: WorkflowsApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::LIST_RUN_LOGS).await?;
+    let id = call.path("id")?;
+    let query: ListRunLogsQuery = call.query()?;
+    let answer = api.list_run_logs(call.caller(), id, query).await?;
+    Ok(call.answer(StatusCode::OK, answer))
+}
+
+/// Watches a run.
+///
+/// Server-sent events. Each `data` is one JSON object: of the event `run` a `RunEvent`, of `step` a `StepEvent`,
+/// of `progress` a `ProgressEvent`, of `log` a `LogEvent`. A stream begins with what has happened already, goes on
+/// with what happens, and ends after the `run` event that says how the run ended. It also ends when the credential does
+/// or the server stops: ask again with `Last-Event-ID`, and nothing is missed or told twice.
+#[utoipa::path(
+    get,
+    path = "/v1/runs/{id}/events",
+    operation_id = "stream_run_events",
+    tag = "workflows",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The run."),
+        ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last event seen; the stream goes on after it.", nullable = false, min_length = 1, max_length = 64),
+    ),
+    responses(
+        (status = 200, description = "The events, from the first or from where the client left off.", content((String = "text/event-stream"))),
+        (status = 204, description = "The run has ended, and the client has seen it all."),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn stream_run_events<A: WorkflowsApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::STREAM_RUN_EVENTS).await?;
+    let id = call.path("id")?;
+    api.stream_run_events(call, payload, id).await
+}
+
+/// Cancels a run.
+///
+/// No step of it begins after this, and what is running is told to stop.
+#[utoipa::path(
+    post,
+    path = "/v1/runs/{id}/cancel",
+    operation_id = "cancel_run",
+    tag = "workflows",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The run."),
+    ),
+    responses(
+        (status = 200, description = "The run as cancelled.", content((Run = "application/json"))),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 409, description = "The request contradicts the state of things; `detail` says how.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn cancel_run<A: WorkflowsApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::CANCEL_RUN).await?;
+    let id = call.path("id")?;
+    let answer = api.cancel_run(call.caller(), id).await?;
+    Ok(call.answer(StatusCode::OK, answer))
+}
+
+/// Lists the tools that steps may call.
+#[utoipa::path(
+    get,
+    path = "/v1/tools",
+    operation_id = "list_tools",
+    tag = "workflows",
+    responses(
+        (status = 200, description = "All of them; by name.", content((ToolPage = "application/json"))),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn list_tools<A: WorkflowsApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::LIST_TOOLS).await?;
+    let answer = api.list_tools(call.caller()).await?;
+    Ok(call.answer(StatusCode::OK, answer))
+}
+
+/// Reads what a tool takes and gives.
+#[utoipa::path(
+    get,
+    path = "/v1/tools/{name}",
+    operation_id = "get_tool",
+    tag = "workflows",
+    params(
+        ("name" = String, Path, description = "The tool."),
+    ),
+    responses(
+        (status = 200, description = "The tool.", content((Tool = "application/json"))),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn get_tool<A: WorkflowsApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::GET_TOOL).await?;
+    let name = call.path("name")?;
+    let answer = api.get_tool(call.caller(), name).await?;
+    Ok(call.answer(StatusCode::OK, answer))
+}
+
+/// Adds the operations to an app, one resource per path, so that a known path with another
+/// method is told from an unknown path.
+pub fn routes<A: WorkflowsApi>(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            web::resource("/v1/pipelines")
+                .route(web::get().to(list_pipelines::<A>))
+                .route(web::post().to(create_pipeline::<A>)),
+        )
+        .service(
+            web::resource("/v1/pipelines/validate").route(web::post().to(validate_pipeline::<A>)),
+        )
+        .service(
+            web::resource("/v1/pipelines/{id}")
+                .route(web::get().to(get_pipeline::<A>))
+                .route(web::put().to(replace_pipeline::<A>))
+                .route(web::delete().to(delete_pipeline::<A>))
+                .route(web::patch().to(update_pipeline::<A>)),
+        )
+        .service(web::resource("/v1/pipelines/{id}/runs").route(web::post().to(start_run::<A>)))
+        .service(web::resource("/v1/runs").route(web::get().to(list_runs::<A>)))
+        .service(web::resource("/v1/runs/{id}").route(web::get().to(get_run::<A>)))
+        .service(web::resource("/v1/runs/{id}/cancel").route(web::post().to(cancel_run::<A>)))
+        .service(web::resource("/v1/runs/{id}/events").route(web::get().to(stream_run_events::<A>)))
+        .service(web::resource("/v1/runs/{id}/logs").route(web::get().to(list_run_logs::<A>)))
+        .service(web::resource("/v1/runs/{id}/steps").route(web::get().to(list_run_steps::<A>)))
+        .service(web::resource("/v1/tools").route(web::get().to(list_tools::<A>)))
+        .service(web::resource("/v1/tools/{name}").route(web::get().to(get_tool::<A>)));
+}
 
 /// What utoipa reads off the handlers and types.
 #[derive(OpenApi)]
-#[openapi(paths(), components(schemas()))]
+#[openapi(
+    paths(
+        list_pipelines,
+        create_pipeline,
+        validate_pipeline,
+        get_pipeline,
+        replace_pipeline,
+        delete_pipeline,
+        update_pipeline,
+        start_run,
+        list_runs,
+        get_run,
+        list_run_steps,
+        list_run_logs,
+        stream_run_events,
+        cancel_run,
+        list_tools,
+        get_tool
+    ),
+    components(schemas(
+        PipelineOrder,
+        Pipeline,
+        PipelinePage,
+        CreatePipelineRequest,
+        ReplacePipelineRequest,
+        UpdatePipelineRequest,
+        ValidatePipelineRequest,
+        PipelineValidation,
+        StartRunRequest,
+        RunStatus,
+        Run,
+        RunError,
+        RunPage,
+        StepStatus,
+        Step,
+        StepItems,
+        StepError,
+        StepPage,
+        LogLevel,
+        LogLine,
+        LogPage,
+        RunEvent,
+        ProgressEvent,
+        StepEvent,
+        StepEventError,
+        LogEvent,
+        Tool,
+        ToolPage
+    ))
+)]
 struct Documentation;
 
 /// The operations and types of this module as utoipa reads them off the code.

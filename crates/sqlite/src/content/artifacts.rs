@@ -168,12 +168,14 @@ pub(super) fn list(
         .into_iter()
         .map(Artifact::try_from)
         .collect::<TaskResult<_>>()?;
-    Ok(Page::from_rows(rows, slice.limit, |row: &Artifact| Cursor {
-        key: match slice.sort {
-            ArtifactSort::CreatedAt => CursorKey::Time(row.created_at),
-            ArtifactSort::Name => CursorKey::Text(row.name.clone()),
-        },
-        id: row.id.0,
+    Ok(Page::from_rows(rows, slice.limit, |row: &Artifact| {
+        Cursor {
+            key: match slice.sort {
+                ArtifactSort::CreatedAt => CursorKey::Time(row.created_at),
+                ArtifactSort::Name => CursorKey::Text(row.name.clone()),
+            },
+            id: row.id.0,
+        }
     }))
 }
 
@@ -252,7 +254,9 @@ fn put_labels(
         .bind::<Text, _>(label)
         .execute(connection)?;
         if put == 0 {
-            return Err(Error::unavailable("an artifact is to have a label that does not exist").into());
+            return Err(
+                Error::unavailable("an artifact is to have a label that does not exist").into(),
+            );
         }
     }
     Ok(())

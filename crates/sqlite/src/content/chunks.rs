@@ -209,10 +209,7 @@ pub(super) fn store_embeddings(
                 .filter(chunks::id.eq(Id(id.0)))
                 .filter(chunks::organization_id.eq(Id(organization.0))),
         )
-        .set((
-            chunks::embedding_model.eq(model),
-            chunks::embed_due.eq(0),
-        ))
+        .set((chunks::embedding_model.eq(model), chunks::embed_due.eq(0)))
         .returning(chunks::artifact_id)
         .get_result(connection)
         .optional()?;

@@ -1,6 +1,8 @@
 //! Conditions on artifacts, as SQL whose every value is bound.
 
-use archesai_content::{ArtifactFilter, ArtifactId, CursorKey, Json, OrganizationId, SearchFilter, Slice};
+use archesai_content::{
+    ArtifactFilter, ArtifactId, CursorKey, Json, OrganizationId, SearchFilter, Slice,
+};
 use diesel::{
     query_builder::{BoxedSqlQuery, SqlQuery},
     sql_query,
@@ -77,7 +79,9 @@ impl Sql {
             .described(&filter.metadata)
             .of_type(filter.media_type.as_deref());
         if let Some(name) = &filter.name {
-            self = self.push(" AND instr(lower(a.name), lower(?)) > 0").text(name);
+            self = self
+                .push(" AND instr(lower(a.name), lower(?)) > 0")
+                .text(name);
         }
         if let Some(status) = filter.index_status {
             self = self.push(" AND a.index_status = ?").text(status.as_str());
@@ -111,8 +115,10 @@ impl Sql {
             });
             self = self.id(after.id);
         }
-        self.push(&format!(" ORDER BY {key} {direction}, {id} {direction} LIMIT ?"))
-            .integer(i64::from(slice.limit) + 1)
+        self.push(&format!(
+            " ORDER BY {key} {direction}, {id} {direction} LIMIT ?"
+        ))
+        .integer(i64::from(slice.limit) + 1)
     }
 
     fn owned(self, organization: OrganizationId) -> Self {

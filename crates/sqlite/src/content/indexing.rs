@@ -14,10 +14,7 @@ use diesel::{
     sqlite::SqliteConnection,
 };
 
-use super::{
-    artifacts::find_all,
-    task::TaskResult,
-};
+use super::{artifacts::find_all, task::TaskResult};
 use crate::{
     schema::artifacts,
     types::{Id, Time, signed, unsigned},

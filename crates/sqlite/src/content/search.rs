@@ -1,8 +1,6 @@
 //! Finding passages, by their vectors and by their words.
 
-use archesai_content::{
-    ArtifactId, ChunkId, Error, Hit, ModelInfo, OrganizationId, SearchFilter,
-};
+use archesai_content::{ArtifactId, ChunkId, Error, Hit, ModelInfo, OrganizationId, SearchFilter};
 use diesel::{
     connection::{DefaultLoadingMode, LoadConnection},
     deserialize::FromSql,
@@ -78,10 +76,12 @@ pub(super) fn semantic(
             .push(")");
     }
     let best = nearest(connection, sql.query(), embedding, limit)?;
-    best.into_iter().map(|best| load(connection, best)).collect()
+    best.into_iter()
+        .map(|best| load(connection, best))
+        .collect()
 }
 
-/// Compares a vector with those a query answers. It looks at each where SQLite
+/// Compares a vector with those a query answers. It looks at each where the database
 /// keeps it, for copying would cost more than comparing.
 fn nearest(
     connection: &mut SqliteConnection,
@@ -98,7 +98,10 @@ fn nearest(
             let mut vector = field.value().ok_or(DieselError::NotFound)?;
             vectors::dot(embedding, vector.read_blob())
         };
-        let (chunk, id) = (column::<BigInt, i64>(&row, 0)?, column::<Binary, Id>(&row, 1)?);
+        let (chunk, id) = (
+            column::<BigInt, i64>(&row, 0)?,
+            column::<Binary, Id>(&row, 1)?,
+        );
         best.show(Scored {
             score,
             chunk,
@@ -198,7 +201,10 @@ mod tests {
     fn words_are_quoted_and_nothing_else_is_left() {
         let words = |query| any_word(query);
         assert_eq!(words("a AND b").as_deref(), Some(r#""a" OR "AND" OR "b""#));
-        assert_eq!(words("\"a\" NEAR(b*)").as_deref(), Some(r#""a" OR "NEAR" OR "b""#));
+        assert_eq!(
+            words("\"a\" NEAR(b*)").as_deref(),
+            Some(r#""a" OR "NEAR" OR "b""#)
+        );
         assert_eq!(words("a a a").as_deref(), Some(r#""a""#));
         assert_eq!(words("cafe\u{301}").as_deref(), Some("\"cafe\u{301}\""));
         for nothing in ["", "\"", "* - ( ) : ^ + \0", "\u{301}"] {

@@ -134,7 +134,10 @@ mod tests {
             let b: Vec<f32> = (0_u8..length).map(|i| 3.0 - f32::from(i) / 2.0).collect();
             let expected: f32 = a.iter().zip(&b).map(|(x, y)| x * y).sum();
             let found = dot(&a, &to_bytes(&b));
-            assert!((found - expected).abs() <= expected.abs() * 1e-5, "{length}");
+            assert!(
+                (found - expected).abs() <= expected.abs() * 1e-5,
+                "{length}"
+            );
         }
     }
 
@@ -150,7 +153,11 @@ mod tests {
     fn the_best_come_first_and_equal_ones_by_id() {
         let mut best = Best::new(3);
         for (id, score) in [(5, 0.1), (4, 0.9), (3, 0.5), (2, 0.5), (1, 0.2)] {
-            best.show(Scored { score, chunk: 0, id });
+            best.show(Scored {
+                score,
+                chunk: 0,
+                id,
+            });
         }
         let ids: Vec<_> = best.into_sorted().iter().map(|kept| kept.id).collect();
         assert_eq!(ids, [4, 2, 3]);
@@ -159,7 +166,11 @@ mod tests {
     #[test]
     fn no_room_keeps_nothing() {
         let mut best = Best::new(0);
-        best.show(Scored { score: 1.0, chunk: 0, id: 1 });
+        best.show(Scored {
+            score: 1.0,
+            chunk: 0,
+            id: 1,
+        });
         assert!(best.into_sorted().is_empty());
     }
 }

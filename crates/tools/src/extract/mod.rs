@@ -16,6 +16,7 @@ mod pdf;
 mod pdf_cmap;
 mod pdf_fonts;
 mod pdf_layout;
+mod pdf_metrics;
 mod pdf_page;
 mod plain;
 mod writer;

@@ -3,6 +3,7 @@
 use lopdf::{Dictionary, Document, Object, Stream};
 
 use super::pdf_cmap::CMap;
+use super::pdf_metrics::widths_of;
 
 /// Largest `ToUnicode` map, in bytes after unpacking.
 const MAX_CMAP: usize = 4 << 20;
@@ -27,7 +28,7 @@ pub(super) struct Font {
 #[derive(Debug, Default)]
 struct Widths {
     usual: f64,
-    /// First code, last code and the widths of the codes; one width counts for all of them.
+    /// First code, last code and the widths of the codes, in order; one width counts for all of them.
     runs: Vec<(u32, u32, Vec<f64>)>,
 }
 
@@ -90,8 +91,10 @@ impl Font {
 
 impl Widths {
     fn of(&self, code: u32) -> f64 {
-        let run = self.runs.iter().find(|(first, last, _)| (*first..=*last).contains(&code));
-        let width = run.and_then(|(first, _, widths)| match widths.as_slice() {
+        let after = self.runs.partition_point(|(first, ..)| *first <= code);
+        let run = after.checked_sub(1).and_then(|index| self.runs.get(index));
+        let width = run.and_then(|(first, last, widths)| match widths.as_slice() {
+            _ if code > *last => None,
             [width] => Some(*width),
             widths => widths.get(usize::try_from(code - first).ok()?).copied(),
         });
@@ -207,10 +210,19 @@ fn simple_widths(document: &Document, font: &Dictionary) -> Widths {
         .take(256)
         .map(|width| number(document, width).unwrap_or(USUAL_WIDTH))
         .collect();
+    let standard = if widths.is_empty() {
+        widths_of(name(document, font, b"BaseFont"))
+    } else {
+        None
+    };
     let usual = missing.unwrap_or(if fixed { 600.0 } else { USUAL_WIDTH });
     Widths {
         usual,
-        runs: first.map(|first| (first, first.saturating_add(255), widths)).into_iter().collect(),
+        runs: standard
+            .or(first.map(|first| (first, widths)))
+            .and_then(|(first, widths)| Some((first, last_of(first, widths.len())?, widths)))
+            .into_iter()
+            .collect(),
     }
 }
 
@@ -248,10 +260,7 @@ fn runs(document: &Document, list: &[Object]) -> Vec<(u32, u32, Vec<f64>)> {
         match document.dereference(second) {
             Ok((_, Object::Array(each))) => {
                 let each: Vec<f64> = each.iter().map(|width| number(document, width).unwrap_or(1000.0)).collect();
-                let count = u32::try_from(each.len()).unwrap_or(u32::MAX);
-                if count > 0 {
-                    runs.push((first, first.saturating_add(count - 1), each));
-                }
+                runs.extend(last_of(first, each.len()).map(|last| (first, last, each)));
                 rest = after;
             }
             _ => {
@@ -261,5 +270,12 @@ fn runs(document: &Document, list: &[Object]) -> Vec<(u32, u32, Vec<f64>)> {
             }
         }
     }
+    runs.sort_by_key(|(first, ..)| *first);
     runs
+}
+
+/// The last of `count` codes from `first`.
+fn last_of(first: u32, count: usize) -> Option<u32> {
+    let more = u32::try_from(count.checked_sub(1)?).ok()?;
+    first.checked_add(more)
 }

@@ -19,6 +19,9 @@ const MAX_FORMS: usize = 12;
 /// Deepest stack of graphics states.
 const MAX_STATES: usize = 512;
 
+/// Most bytes of a string that are shown at once.
+const MAX_STRING: usize = 1 << 16;
+
 /// What the pages of a document share.
 pub(super) struct Shared<'a> {
     pub(super) document: &'a Document,
@@ -231,7 +234,10 @@ impl<'a> Runner<'_, 'a, '_> {
     fn show_all(&mut self, list: &[Object]) -> Result<(), ExtractError> {
         for element in list {
             if let Ok(bytes) = element.as_str() {
-                self.show_string(bytes)?;
+                for part in bytes.chunks(MAX_STRING) {
+                    self.shared.source.go_on()?;
+                    self.show_string(part)?;
+                }
             } else if let Ok(back) = element.as_float() {
                 let shift = -f64::from(back) / 1000.0 * self.state.size * self.state.scaling;
                 self.text = Matrix::translation(shift, 0.0).then(self.text);

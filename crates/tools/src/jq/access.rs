@@ -108,7 +108,11 @@ impl ValT for Item {
 
     fn index(self, index: &Self) -> ValR<Self> {
         match (&self, index) {
-            (Self::Null, Self::Null | Self::Text(_) | Self::Int(_) | Self::Float(_)) => Ok(Self::Null),
+            (Self::Null, Self::Null | Self::Text(_) | Self::Int(_) | Self::Float(_)) => {
+                // A path through nothing may be longer than any value is deep.
+                meter::steps(40);
+                Ok(Self::Null)
+            }
             (Self::Object(object), Self::Text(_)) => {
                 let key = index.as_text().unwrap_or_default();
                 Ok(object.entries().get(key).cloned().unwrap_or(Self::Null))
@@ -170,7 +174,7 @@ impl ValT for Item {
                 value.map_range(bound("start")..bound("end"), opt, f)
             }
             (Self::Null, Self::Text(_)) => Self::object(BTreeMap::new()).map_index(index, opt, f),
-            (Self::Null, Self::Int(_)) => Self::array(Vec::new()).map_index(index, opt, f),
+            (Self::Null, Self::Int(_) | Self::Float(_)) => Self::array(Vec::new()).map_index(index, opt, f),
             (Self::Object(mut object), Self::Text(_)) => {
                 let key = index.as_text().unwrap_or_default();
                 let old = Object::take(&mut object, key);

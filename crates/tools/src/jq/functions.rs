@@ -1,15 +1,57 @@
 //! The functions of the language that depend on the kind of values, and those that are made safe.
 
-use jaq_core::data::JustLut;
+use jaq_core::box_iter::box_once;
+use jaq_core::data::HasLut;
+use jaq_core::load::parse::Def;
 use jaq_core::native::{Filter, Fun, bome, run, unary, v};
-use jaq_core::{Error, RunPtr, ValR, ValT as _};
+use jaq_core::{DataT, Error, Lut, Native, RunPtr, ValR, ValT as _};
 use jaq_std::ValT as _;
 
+use super::meter::Held;
 use super::value::Item;
+use super::recursion::MARK;
 use super::{json, meter, patterns};
 
 /// What filters run on.
-pub(super) type Data = JustLut<Item>;
+pub(super) struct Data;
+
+impl DataT for Data {
+    type V<'a> = Item;
+    type Data<'a> = Program<'a>;
+}
+
+/// The compiled filter. The interpreter asks for it at every term, and so even a filter that does nothing at all is counted.
+///
+/// Each context in which a term may still go on has one of these, so that they also tell how much the interpreter itself holds.
+pub(super) struct Program<'a> {
+    lut: &'a Lut<Data>,
+    _held: Held,
+}
+
+impl<'a> Program<'a> {
+    pub(super) fn new(lut: &'a Lut<Data>) -> Self {
+        Self {
+            lut,
+            _held: Held::new(CONTEXT),
+        }
+    }
+}
+
+impl Clone for Program<'_> {
+    fn clone(&self) -> Self {
+        Self::new(self.lut)
+    }
+}
+
+/// Bytes that the interpreter takes for a context, with the iterator it belongs to.
+const CONTEXT: usize = 256;
+
+impl<'a> HasLut<'a, Data> for Program<'a> {
+    fn lut(&self) -> &'a Lut<Data> {
+        meter::steps(1);
+        self.lut
+    }
+}
 
 /// Functions of the libraries that are left out: they read the environment, the clock or the time zone of the machine, end the
 /// process, or write to its log. Regular expressions and `join` are this crate's own, because of what they may cost.
@@ -39,12 +81,13 @@ def @tsv: map(if isstring then split("\\") | join("\\\\") | split("\t") | join("
 "#;
 
 /// All definitions.
-pub(super) fn definitions() -> impl Iterator<Item = jaq_core::load::parse::Def<&'static str>> {
+pub(super) fn definitions<'s>() -> impl Iterator<Item = Def<&'s str>> {
     let own = jaq_core::load::parse(DEFINITIONS, |parser| parser.defs()).unwrap_or_default();
     jaq_core::defs()
         .chain(jaq_std::defs())
         .filter(|definition| !UNDEFINED.contains(&definition.name))
         .chain(own)
+        .map(|definition: Def<&'static str>| -> Def<&'s str> { definition })
 }
 
 /// All functions.
@@ -53,7 +96,24 @@ pub(super) fn functions() -> impl Iterator<Item = Fun<Data>> {
         .chain(jaq_std::funs())
         .filter(|(name, ..)| !LEFT_OUT.contains(name))
         .chain(own().into_iter().map(run::<Data>))
+        .chain([(MARK, v(0), nested())])
         .chain(patterns::functions().into_iter().map(run::<Data>))
+}
+
+/// Passes its input on and counts.
+fn nested() -> Native<Data> {
+    Native::new(|cv| {
+        meter::nested();
+        box_once(Ok(cv.1))
+    })
+    .with_paths(|cv| {
+        meter::nested();
+        box_once(Ok(cv.1))
+    })
+    .with_update(|cv, update| {
+        meter::nested();
+        update(cv.1)
+    })
 }
 
 fn own() -> Vec<Filter<RunPtr<Data>>> {

@@ -1,8 +1,8 @@
 //! Counts what a running filter costs and ends it when that is too much.
 //!
 //! The interpreter has no limits of its own: a filter may produce values for ever, recurse for ever, or build a value larger
-//! than the memory. But it can do nothing without copying, making or comparing values, and the values are this crate's own
-//! (`super::value`), so each of these passes here. There is no way to hand an error through a copy, and an error could be
+//! than the memory. But it looks every term up in its program and copies, makes or compares values, and both the program and
+//! the values are this crate's own types (`super::functions`, `super::value`), so each of these passes here. There is no way to hand an error through a copy, and an error could be
 //! caught by the filter's own `try`; so the thread unwinds, with a payload that the caller knows.
 
 use std::cell::{Cell, RefCell};
@@ -45,6 +45,7 @@ thread_local! {
     static STEPS: Cell<u64> = const { Cell::new(0) };
     static LOOK: Cell<u64> = const { Cell::new(0) };
     static LIVE: Cell<u64> = const { Cell::new(0) };
+    static NESTED: Cell<u32> = const { Cell::new(0) };
     static BASE: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -54,6 +55,7 @@ pub(super) fn start(meter: Meter) {
     STEPS.set(meter.steps);
     LOOK.set(meter.steps);
     LIVE.set(0);
+    NESTED.set(0);
     METER.set(Some(meter));
 }
 
@@ -92,6 +94,17 @@ fn check_stack() {
     let used = BASE.get().abs_diff(here());
     let most = METER.with_borrow(|meter| meter.as_ref().map_or(usize::MAX, |meter| meter.stack));
     if used > most {
+        end(Ended::Recursion);
+    }
+}
+
+/// Most calls of functions that call themselves with filters.
+const MAX_NESTED: u32 = 100_000;
+
+/// Counts a call of a function that calls itself with a filter.
+pub(super) fn nested() {
+    NESTED.set(NESTED.get() + 1);
+    if NESTED.get() > MAX_NESTED {
         end(Ended::Recursion);
     }
 }

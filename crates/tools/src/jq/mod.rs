@@ -10,18 +10,20 @@ mod functions;
 mod json;
 mod meter;
 mod patterns;
+mod recursion;
 mod value;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use jaq_core::load::parse::Def;
 use jaq_core::load::{self, Arena, File, Loader};
 use jaq_core::{Compiler, Ctx, Filter, Vars};
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::bounded::{self, Cancel, Stopped};
-use functions::Data;
+use functions::{Data, Program};
 use meter::{Ended, Meter};
 
 /// Address space of the thread's stack, in bytes. Only what is touched becomes memory.
@@ -42,7 +44,7 @@ pub struct Limits {
     pub time: Duration,
     /// Most steps: copies, comparisons and the like. Default 50 million.
     pub steps: u64,
-    /// Most memory that values take at once, in bytes. Default 256 MiB.
+    /// Most memory that values take at once, in bytes, roughly. Default 128 MiB.
     pub memory_bytes: u64,
     /// Largest value, in bytes of its JSON, roughly. Default 32 MiB.
     pub value_bytes: u64,
@@ -58,7 +60,7 @@ impl Default for Limits {
             filter_bytes: 16 << 10,
             time: Duration::from_secs(5),
             steps: 50_000_000,
-            memory_bytes: 256 << 20,
+            memory_bytes: 128 << 20,
             value_bytes: 32 << 20,
             outputs: 100_000,
             output_bytes: 32 << 20,
@@ -137,7 +139,7 @@ fn run(input: Value, filter: &str, limits: &Limits, cancel: &Cancel) -> Result<V
         stack: STACK_FOR_FILTER,
         cancel: cancel.clone(),
     });
-    let context = Ctx::<Data>::new(&filter.lut, Vars::new([]));
+    let context = Ctx::<Data>::new(Program::new(&filter.lut), Vars::new([]));
     let (mut outputs, mut size) = (Vec::new(), 0);
     for output in filter.id.run((context, json::read(input))) {
         let output = output.map_err(|exception| failed(exception.get_err().ok()))?;
@@ -169,12 +171,31 @@ fn shorten(text: &str) -> String {
 }
 
 fn compile(source: &str) -> Result<Filter<Data>, JqError> {
+    let filter = build(source, functions::definitions())?;
+    let Some(mut term) = load::parse(source, |parser| parser.term()) else {
+        return Err(JqError::Limit("cannot be a module"));
+    };
+    if !recursion::mark(&mut term) {
+        return Ok(filter);
+    }
+    let whole = Def {
+        name: WHOLE,
+        args: Vec::new(),
+        body: term,
+    };
+    build(WHOLE, functions::definitions().chain([whole]))
+}
+
+/// The name of the filter where it is a definition.
+const WHOLE: &str = "archesai_whole_filter";
+
+fn build<'s>(source: &'s str, definitions: impl Iterator<Item = Def<&'s str>>) -> Result<Filter<Data>, JqError> {
     let arena = Arena::default();
     let file = File {
         code: source,
         path: (),
     };
-    let modules = Loader::new(functions::definitions())
+    let modules = Loader::new(definitions)
         .load(&arena, file)
         .map_err(|errors| first(source, errors, syntax))?;
     Compiler::default()

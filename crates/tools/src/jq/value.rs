@@ -13,6 +13,9 @@ const SLOT: usize = size_of::<Item>();
 /// Bytes that one entry of an object takes beside its name and what it holds.
 const ENTRY: usize = 64;
 
+/// Bytes that an object with at least one entry takes beside its entries: its tree makes room for more at once.
+const FIRST_ENTRY: usize = 512;
+
 /// A value.
 #[derive(Debug)]
 pub(super) enum Item {
@@ -257,7 +260,8 @@ impl Array {
 
 impl Object {
     fn new(entries: BTreeMap<Rc<str>, Item>) -> Self {
-        let held = Held::new(entries.keys().map(|key| key.len() + ENTRY).sum());
+        let names: usize = entries.keys().map(|key| key.len() + ENTRY).sum();
+        let held = Held::new(if names > 0 { names + FIRST_ENTRY } else { 0 });
         let size = entries.iter().fold(2, |size: u64, (key, item)| {
             size.saturating_add(key.len() as u64 + item.size() + 4)
         });

@@ -31,7 +31,15 @@ pub(super) fn tools(
             literal::check(&spec.input_schema, &step.with, expressions)
         };
         let pointer = format!("/steps/{at}/with");
-        violations.extend(found.into_iter().map(|one| one.under(&pointer)));
+        let found = found.into_iter().map(|one| one.under(&pointer));
+        // What is wrong at a place already is not told again in other words.
+        let known = violations.len();
+        for violation in found {
+            let same = |one: &Violation| one.pointer == violation.pointer;
+            if !violations[..known].iter().any(same) {
+                violations.push(violation);
+            }
+        }
     }
 }
 
@@ -40,7 +48,6 @@ fn constant(step: &Step, toolbox: &impl Toolbox, expressions: &impl Expressions)
     let scope = Json::Object(BTreeMap::new());
     match expressions.evaluate(&step.with.value, &scope) {
         Ok(input) => toolbox.check(&step.tool, &input),
-        // What is no template at all has been noted already, at the same place.
         Err(error) => vec![Violation::new(error.pointer, error.message)],
     }
 }

@@ -4,40 +4,25 @@ use super::{Machine, StepRow};
 use crate::{Event, RunStatus, StepStatus};
 
 impl Machine<'_> {
-    /// Brings the status and the progress of a run that has not ended up to
-    /// those of its steps.
+    /// Brings the progress of a run that has not ended up to that of its steps,
+    /// and notes when nothing of it is under way. That it began, or goes on, is
+    /// for the claim of a step to note.
     pub(super) fn settle(&mut self) {
         if self.has_ended() {
             return;
         }
         let run_id = self.run.id;
-        if self.run.status == RunStatus::Queued && self.has_begun() {
-            self.run.status = RunStatus::Running;
-            self.run.started_at.get_or_insert(self.now);
-            self.events.push(Event::RunStarted { run_id });
-        }
-        let progress = progress(&self.steps).max(self.run.progress);
+        let progress = progress(&self.steps);
         if progress > self.run.progress {
             self.run.progress = progress;
             let progress = progress.into();
             self.events.push(Event::RunProgressed { run_id, progress });
         }
         let is_idle = !self.is_complete() && !self.steps.iter().any(|row| self.is_under_way(row));
-        match self.run.status {
-            RunStatus::Running if is_idle => {
-                self.run.status = RunStatus::Waiting;
-                self.events.push(Event::RunWaiting { run_id });
-            }
-            RunStatus::Waiting if !is_idle => {
-                self.run.status = RunStatus::Running;
-                self.events.push(Event::RunResumed { run_id });
-            }
-            _ => {}
+        if is_idle && self.run.status == RunStatus::Running {
+            self.run.status = RunStatus::Waiting;
+            self.events.push(Event::RunWaiting { run_id });
         }
-    }
-
-    fn has_begun(&self) -> bool {
-        self.steps.iter().any(|row| row.started_at.is_some())
     }
 
     fn is_under_way(&self, row: &StepRow) -> bool {

@@ -134,7 +134,7 @@ impl<A: Adapters> Service<A> {
 }
 
 /// A number from 0 to 1000 that steps which failed together do not share: the
-/// step run and the attempt, mixed as in SplitMix64 (Steele, Lea, Flood 2014).
+/// step run and the attempt, mixed as in `SplitMix64` (Steele, Lea, Flood 2014).
 fn jitter(step_run: StepRunId, attempt: u32) -> u16 {
     let bytes = step_run.0.to_le_bytes();
     let mut mixed = u64::from(attempt);

@@ -323,6 +323,44 @@ async fn a_lost_worker_costs_no_attempt_and_its_late_result_is_refused() {
 }
 
 #[tokio::test]
+async fn the_late_result_of_an_item_is_refused() {
+    let world = World::new(echo);
+    let definition = r#"{"steps": [{"id": "each", "tool": "do", "for_each": ["x", "y"],
+        "concurrency": 1, "with": {"value": "{{ item }}"}}]}"#;
+    let run = world.start(definition, "{}").await;
+    let parent = world.claim(WORKER).await.unwrap();
+    let prepared = world.service.prepare(&parent).await.unwrap();
+    let archesai_workflows::Prepared::Ended(Some(item)) = prepared else {
+        panic!("the worker goes on with the first item");
+    };
+    let again = world.service.prepare(&parent).await;
+    assert!(matches!(again, Err(Error::LeaseLost)));
+    let prepared = world.service.prepare(&item).await.unwrap();
+    let archesai_workflows::Prepared::Call(late) = prepared else {
+        panic!("an item is called");
+    };
+    world.clock.forward(Duration::from_secs(13));
+    assert_eq!(world.service.reap(10).await.unwrap(), 1);
+    let result = world
+        .service
+        .finish(&late, Ok(Outcome::Done(Json::from("late"))));
+    assert!(matches!(result.await, Err(Error::LeaseLost)));
+    let call = world.claim_call(OTHER).await;
+    assert_eq!((call.claim.step.attempt, call.claim.step.crashes), (1, 1));
+    let result = world
+        .service
+        .finish(&late, Ok(Outcome::Done(Json::from("late"))));
+    assert!(matches!(result.await, Err(Error::LeaseLost)));
+    let next = world
+        .service
+        .finish(&call, Ok(Outcome::Done(Json::from("x"))));
+    let next = next.await.unwrap().expect("the second item is next");
+    world.work(next).await;
+    let output = world.step(run.id, "each").await.output;
+    assert_eq!(output, Some(json(r#"["x", "y"]"#)));
+}
+
+#[tokio::test]
 async fn the_same_worker_is_fenced_too() {
     let world = World::new(echo);
     world.start(ONE, "{}").await;

@@ -1,4 +1,8 @@
 //! Tests of the workflows domain through its public interface.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on is one that fails"
+)]
 
 mod definitions;
 mod faults;

@@ -11,7 +11,8 @@ use super::{
         ordered::Ordered,
     },
     api::Call,
-    dto::{self, Module},
+    dto::Module,
+    rules,
 };
 
 /// The doc comment of an operation.
@@ -107,7 +108,7 @@ fn parameters<'a>(types: &mut Module<'a>, call: &Call<'a>) -> Result<String> {
         if !parameter.required {
             parts.push("nullable = false".to_owned());
         }
-        parts.extend(dto::constraints(resolved.schema, &resolved.kind));
+        parts.extend(rules::constraints(resolved.schema, &resolved.kind));
         _ = writeln!(
             text,
             "        ({} = {}),",

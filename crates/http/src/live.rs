@@ -1,0 +1,286 @@
+//! Live updates: wakes those who watch a thing when something happened to it.
+//!
+//! One subscription per process hears of every published event, and wakes the
+//! watchers of the event's aggregate. Waking says only "look again": the event
+//! log is what they read, so that an event lost on its way costs time alone.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use actix_web::http::StatusCode;
+use archesai_platform::{
+    Result as PlatformResult,
+    events::{EventLog, LoggedEvent, Subscriber, Subscription},
+};
+use async_trait::async_trait;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinHandle,
+};
+
+use crate::Problem;
+
+/// [`EventLog`] behind a pointer, as far as watchers read it.
+#[async_trait]
+trait History: Send + Sync {
+    async fn history(
+        &self,
+        organization: u128,
+        aggregate: (&str, u128),
+        after: i64,
+        limit: u32,
+    ) -> PlatformResult<Vec<LoggedEvent>>;
+}
+
+#[async_trait]
+impl<T: EventLog> History for T {
+    async fn history(
+        &self,
+        organization: u128,
+        aggregate: (&str, u128),
+        after: i64,
+        limit: u32,
+    ) -> PlatformResult<Vec<LoggedEvent>> {
+        EventLog::history(self, organization, aggregate, after, limit).await
+    }
+}
+
+/// Reads what happened, and tells when more did.
+pub struct Live {
+    log: Arc<dyn History>,
+    watchers: Arc<Watchers>,
+    listener: JoinHandle<()>,
+}
+
+impl Live {
+    /// Begins to listen, on the tokio runtime this is called in, until it is
+    /// dropped. At most `limit` can watch at once.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn start<S: Subscriber>(log: impl EventLog, subscriber: &S, limit: usize) -> Self {
+        let watchers = Arc::new(Watchers::new(limit));
+        let mut subscription = subscriber.subscribe();
+        let woken = Arc::clone(&watchers);
+        let listener = tokio::spawn(async move {
+            loop {
+                match subscription.next().await {
+                    Some(event) => woken.wake(event.aggregate_id),
+                    None => woken.wake_all(),
+                }
+            }
+        });
+        Self {
+            log: Arc::new(log),
+            watchers,
+            listener,
+        }
+    }
+
+    /// Ends every watch and begins no more, so that a server that stops does
+    /// not wait for its streams. Their clients go on elsewhere.
+    pub fn close(&self) {
+        self.watchers.close();
+    }
+
+    /// The events of an aggregate after a place in the log, in order.
+    pub(crate) async fn history(
+        &self,
+        organization: u128,
+        aggregate: (&str, u128),
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<LoggedEvent>, Problem> {
+        let history = self.log.history(organization, aggregate, after, limit);
+        history.await.map_err(Problem::unavailable)
+    }
+
+    /// Watches an aggregate: whatever is published of it from now on wakes the watch.
+    ///
+    /// # Errors
+    ///
+    /// 503 if too many watch already, or the server stops.
+    pub(crate) fn watch(&self, aggregate: u128) -> Result<Watch, Problem> {
+        Watchers::join(&self.watchers, aggregate).ok_or_else(full)
+    }
+}
+
+fn full() -> Problem {
+    let problem = Problem::with_detail(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the server has no room for another event stream; try again shortly",
+    );
+    problem.retry_after(Duration::from_secs(5))
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.listener.abort();
+        self.close();
+    }
+}
+
+/// Who watches what.
+struct Watchers {
+    /// `None` once it is closed.
+    open: Mutex<Option<HashMap<u128, Watched>>>,
+    room: Arc<Semaphore>,
+}
+
+/// What is watched, and by how many.
+struct Watched {
+    changes: watch::Sender<()>,
+    watchers: usize,
+}
+
+impl Watchers {
+    fn new(limit: usize) -> Self {
+        let limit = limit.min(Semaphore::MAX_PERMITS);
+        Self {
+            open: Mutex::new(Some(HashMap::new())),
+            room: Arc::new(Semaphore::new(limit)),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<HashMap<u128, Watched>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self, aggregate: u128) {
+        if let Some(watched) = self.lock().as_ref().and_then(|open| open.get(&aggregate)) {
+            watched.changes.send_replace(());
+        }
+    }
+
+    fn wake_all(&self) {
+        for watched in self.lock().iter().flat_map(HashMap::values) {
+            watched.changes.send_replace(());
+        }
+    }
+
+    fn close(&self) {
+        // Its receivers learn that the sender is gone.
+        *self.lock() = None;
+    }
+
+    fn join(this: &Arc<Self>, aggregate: u128) -> Option<Watch> {
+        let permit = Arc::clone(&this.room).try_acquire_owned().ok()?;
+        let mut open = this.lock();
+        let watched = open.as_mut()?.entry(aggregate).or_insert_with(|| Watched {
+            changes: watch::Sender::new(()),
+            watchers: 0,
+        });
+        watched.watchers += 1;
+        Some(Watch {
+            aggregate,
+            changes: watched.changes.subscribe(),
+            watchers: Arc::clone(this),
+            _permit: permit,
+        })
+    }
+
+    fn leave(&self, aggregate: u128) {
+        let mut open = self.lock();
+        let Some(open) = open.as_mut() else {
+            return;
+        };
+        if let Some(watched) = open.get_mut(&aggregate) {
+            watched.watchers -= 1;
+            if watched.watchers == 0 {
+                open.remove(&aggregate);
+            }
+        }
+    }
+}
+
+/// One watch of an aggregate; dropping it ends it.
+pub(crate) struct Watch {
+    aggregate: u128,
+    changes: watch::Receiver<()>,
+    watchers: Arc<Watchers>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Watch {
+    /// Waits until something may have happened since the last call, for at most
+    /// `patience`. Answers whether the watch goes on.
+    pub(crate) async fn wait(&mut self, patience: Duration) -> bool {
+        match tokio::time::timeout(patience, self.changes.changed()).await {
+            Ok(changed) => changed.is_ok(),
+            Err(_) => true,
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.watchers.leave(self.aggregate);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    /// Long enough to hang a test that waits for it, which it must not.
+    const FOREVER: Duration = Duration::from_secs(3600);
+
+    fn watchers(limit: usize) -> Arc<Watchers> {
+        Arc::new(Watchers::new(limit))
+    }
+
+    fn watched(watchers: &Watchers) -> usize {
+        watchers.lock().as_ref().map_or(0, HashMap::len)
+    }
+
+    #[tokio::test]
+    async fn what_happens_between_two_looks_wakes_the_next() {
+        let watchers = watchers(2);
+        let mut first = Watchers::join(&watchers, 1).unwrap();
+        let mut second = Watchers::join(&watchers, 1).unwrap();
+        watchers.wake(1);
+        watchers.wake(1);
+        assert!(first.wait(FOREVER).await);
+        assert!(second.wait(FOREVER).await);
+        watchers.wake_all();
+        assert!(first.wait(FOREVER).await);
+    }
+
+    #[tokio::test]
+    async fn what_happens_to_others_wakes_nobody() {
+        let watchers = watchers(1);
+        let mut watch = Watchers::join(&watchers, 1).unwrap();
+        watchers.wake(2);
+        assert!(watch.wait(FOREVER).now_or_never().is_none());
+        watchers.wake(1);
+        assert!(watch.wait(FOREVER).now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn the_last_to_leave_leaves_nothing_behind() {
+        let watchers = watchers(2);
+        let first = Watchers::join(&watchers, 1).unwrap();
+        let second = Watchers::join(&watchers, 1).unwrap();
+        assert!(Watchers::join(&watchers, 2).is_none(), "beyond the limit");
+        drop(first);
+        assert_eq!(watched(&watchers), 1);
+        drop(second);
+        assert_eq!(watched(&watchers), 0);
+        assert!(Watchers::join(&watchers, 2).is_some());
+    }
+
+    #[tokio::test]
+    async fn closing_ends_every_watch() {
+        let watchers = watchers(2);
+        let mut watch = Watchers::join(&watchers, 1).unwrap();
+        watchers.close();
+        assert!(!watch.wait(FOREVER).await);
+        assert!(Watchers::join(&watchers, 1).is_none());
+    }
+}

@@ -1,0 +1,109 @@
+//! The command line of `archesai`.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Arg, ArgMatches, Command};
+
+use crate::{
+    compose::Infrastructure,
+    config::{Config, Effective, SETTINGS, process_environment, variable},
+    observability, serve,
+};
+
+/// The file that is read if it is there and no other is named.
+const CONFIG_FILE: &str = "archesai.toml";
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let matches = command().get_matches();
+    match run(&matches) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("archesai: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The command line as clap knows it.
+pub fn command() -> Command {
+    let with_settings = |command: Command| command.args(settings());
+    Command::new("archesai")
+        .about("Turn files into searchable knowledge, and run pipelines over them")
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(with_settings(
+            Command::new("serve").about("Serves the API and works in the background"),
+        ))
+        .subcommand(with_settings(
+            Command::new("migrate").about("Brings the database up to date, and ends"),
+        ))
+        .subcommand(
+            Command::new("config")
+                .about("Shows the configuration")
+                .subcommand_required(true)
+                .subcommand(with_settings(Command::new("show").about(
+                    "Prints every setting, its value and where that comes from; secrets masked",
+                ))),
+        )
+}
+
+/// A flag for every setting, and one for the file.
+fn settings() -> Vec<Arg> {
+    let file = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .value_parser(clap::value_parser!(PathBuf))
+        .help("The configuration file [default: archesai.toml, if it is there]");
+    let flag = |setting: &'static crate::config::Setting| {
+        let help = format!("{} [{}] [default: {}]", setting.help, variable(setting), {
+            if setting.default.is_empty() { "not set" } else { setting.default }
+        });
+        Arg::new(setting.name)
+            .long(setting.name.replace('_', "-"))
+            .value_name("VALUE")
+            .help(help)
+    };
+    std::iter::once(file).chain(SETTINGS.iter().map(flag)).collect()
+}
+
+fn run(matches: &ArgMatches) -> anyhow::Result<()> {
+    match matches.subcommand() {
+        Some(("serve", flags)) => {
+            let config = Config::read(&effective(flags)?)?;
+            observability::start_log(&config)?;
+            runtime(&config)?.block_on(serve::serve(config))
+        }
+        Some(("migrate", flags)) => {
+            let config = Config::read(&effective(flags)?)?;
+            runtime(&config)?.block_on(Infrastructure::open(&config))?;
+            println!("the database is up to date");
+            Ok(())
+        }
+        Some(("config", config)) => match config.subcommand() {
+            Some((_, flags)) => {
+                let effective = effective(flags)?;
+                print!("{}", effective.table());
+                Config::read(&effective)?;
+                Ok(())
+            }
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+fn effective(flags: &ArgMatches) -> anyhow::Result<Effective> {
+    let named = flags.get_one::<PathBuf>("config").cloned();
+    let fallback = PathBuf::from(CONFIG_FILE);
+    let file = named.or_else(|| archesai_storage::exists(&fallback).then_some(fallback));
+    Ok(Effective::find(flags, process_environment, file.as_deref())?)
+}
+
+fn runtime(config: &Config) -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.http_workers)
+        .enable_all()
+        .build()?)
+}

@@ -1,0 +1,79 @@
+//! Auth, composed.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use archesai_auth::{
+    Adapters, ApiKey, Clock, Ids, Service, Session, SessionId, Settings, SigningKeyId, User,
+    UserId,
+    ports::{Repository, TokenDigest},
+};
+use archesai_crypto::{Argon2Passwords, JwtTokens, RandomTokens};
+use archesai_memory::MemoryCache;
+
+use crate::{
+    compose::{Infrastructure, OrganizationsAdapters, translate::Homes},
+    config::Config,
+    erased::auth::{AnyCache, AnyStore},
+};
+
+/// The adapters of auth.
+pub struct AuthAdapters;
+
+impl Adapters for AuthAdapters {
+    type Store = AnyStore;
+    type Sessions = AnyCache<SessionId, Session>;
+    type ApiKeys = AnyCache<TokenDigest, ApiKey>;
+    type Users = AnyCache<UserId, User>;
+    type Passwords = Argon2Passwords;
+    type AccessTokens = JwtTokens;
+    type OpaqueTokens = RandomTokens;
+    type Memberships = Homes;
+}
+
+pub(super) async fn compose(
+    config: &Config,
+    infrastructure: &Infrastructure,
+    organizations: &Arc<archesai_organizations::Service<OrganizationsAdapters>>,
+) -> anyhow::Result<Service<AuthAdapters>> {
+    let settings = Settings {
+        access_token_ttl: config.access_token_ttl,
+        session_ttl: config.session_ttl,
+        cache_ttl: config.cache_ttl,
+        ..Settings::default()
+    };
+    let store = AnyStore::new(infrastructure.database.store());
+    let access_tokens = signing_keys(&store, infrastructure, &settings)
+        .await
+        .context("the signing keys cannot be used; was the master key changed?")?;
+    Ok(Service {
+        store,
+        sessions: AnyCache::new(MemoryCache::new(config.cache_entries)),
+        api_keys: AnyCache::new(MemoryCache::new(config.cache_entries)),
+        users: AnyCache::new(MemoryCache::new(config.cache_entries)),
+        passwords: Argon2Passwords::new(config.parallel_password_hashes)?,
+        access_tokens,
+        opaque_tokens: RandomTokens,
+        memberships: Homes(Arc::clone(organizations)),
+        clock: Arc::clone(&infrastructure.system) as _,
+        ids: Arc::clone(&infrastructure.system) as _,
+        settings,
+    })
+}
+
+/// The keys that sign access tokens; the first start makes one.
+async fn signing_keys(
+    store: &AnyStore,
+    infrastructure: &Infrastructure,
+    settings: &Settings,
+) -> archesai_auth::Result<JwtTokens> {
+    let vault = infrastructure.vault.as_ref();
+    let system = infrastructure.system.as_ref();
+    let mut keys = store.list_signing_keys().await?;
+    if keys.is_empty() {
+        let key = JwtTokens::generate(SigningKeyId(system.next()), system.now(), vault)?;
+        store.insert_signing_key(&key).await?;
+        keys = store.list_signing_keys().await?;
+    }
+    JwtTokens::new(&keys, vault, &settings.issuer, &settings.audience)
+}

@@ -1,0 +1,149 @@
+//! The configuration: flags over `ARCHESAI_*` over `archesai.toml` over defaults.
+//!
+//! [`settings`] lists what can be set, [`effective`] finds out what is set and
+//! where, and [`Config`] is the outcome, typed.
+
+mod effective;
+mod settings;
+mod values;
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+pub use effective::{Effective, InvalidConfig, Source, process_environment, variable};
+pub use settings::{SETTINGS, Setting};
+use values::Reader;
+
+/// Where embeddings come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Embeddings {
+    /// From the local model, if it is there.
+    Local,
+    /// From an OpenAI-compatible service.
+    OpenAi,
+    /// From nowhere: keyword search only.
+    Off,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs, one JSON object a line.
+    Json,
+}
+
+/// An OpenAI-compatible service.
+#[derive(Clone)]
+pub struct Provider {
+    /// Its base URL, such as `https://api.example.com/v1`.
+    pub url: String,
+    /// The model to ask for.
+    pub model: String,
+    /// The key to send, if it wants one.
+    pub api_key: Option<String>,
+}
+
+/// The configuration in force.
+#[derive(Clone)]
+#[expect(missing_docs, reason = "each field is the setting of that name, which says what it is")]
+pub struct Config {
+    pub host: IpAddr,
+    pub port: u16,
+    pub data_dir: PathBuf,
+    pub model_dir: PathBuf,
+    pub log: String,
+    pub log_format: LogFormat,
+    pub master_key: Option<String>,
+    pub embeddings: Embeddings,
+    pub embedding: Provider,
+    pub embedding_dimensions: u32,
+    pub llm: Provider,
+    pub access_token_ttl: Duration,
+    pub session_ttl: Duration,
+    pub invitation_ttl: Duration,
+    pub cache_ttl: Duration,
+    pub cache_entries: u64,
+    pub max_json_bytes: u64,
+    pub max_upload_bytes: u64,
+    pub body_timeout: Duration,
+    pub idle_timeout: Duration,
+    pub guest_requests_per_minute: u32,
+    pub caller_requests_per_minute: u32,
+    pub idempotency_ttl: Duration,
+    pub trust_forwarded: bool,
+    pub http_workers: usize,
+    pub database_readers: usize,
+    pub parallel_password_hashes: usize,
+    pub worker_concurrency: usize,
+    pub step_lease: Duration,
+    pub step_timeout: Duration,
+    pub poll_interval: Duration,
+    pub retry_scale: f64,
+    pub shutdown_timeout: Duration,
+    pub egress_allow: Vec<String>,
+}
+
+impl Config {
+    /// Reads the configuration out of what is set.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConfig`] naming the first value that is not what it must be.
+    pub fn read(effective: &Effective) -> Result<Self, InvalidConfig> {
+        let read = Reader(effective);
+        let provider = |url, model, api_key| -> Result<Provider, InvalidConfig> {
+            Ok(Provider {
+                url: read.url(url)?,
+                model: read.text(model),
+                api_key: read.optional(api_key),
+            })
+        };
+        Ok(Self {
+            host: read.parsed("host", "must be an IP address such as 127.0.0.1 or ::1")?,
+            port: read.parsed("port", "must be a port number from 0 to 65535")?,
+            data_dir: PathBuf::from(read.text("data_dir")),
+            model_dir: PathBuf::from(read.text("model_dir")),
+            log: read.text("log"),
+            log_format: read.choice(
+                "log_format",
+                &[("text", LogFormat::Text), ("json", LogFormat::Json)],
+            )?,
+            master_key: read.optional("master_key"),
+            embeddings: read.choice(
+                "embeddings",
+                &[
+                    ("local", Embeddings::Local),
+                    ("openai", Embeddings::OpenAi),
+                    ("off", Embeddings::Off),
+                ],
+            )?,
+            embedding: provider("embedding_url", "embedding_model", "embedding_api_key")?,
+            embedding_dimensions: read.count("embedding_dimensions", 1)?,
+            llm: provider("llm_url", "llm_model", "llm_api_key")?,
+            access_token_ttl: read.duration("access_token_ttl")?,
+            session_ttl: read.duration("session_ttl")?,
+            invitation_ttl: read.duration("invitation_ttl")?,
+            cache_ttl: read.duration("cache_ttl")?,
+            cache_entries: read.count("cache_entries", 0)?,
+            max_json_bytes: read.bytes("max_json_bytes")?,
+            max_upload_bytes: read.bytes("max_upload_bytes")?,
+            body_timeout: read.duration("body_timeout")?,
+            idle_timeout: read.duration("idle_timeout")?,
+            guest_requests_per_minute: read.count("guest_requests_per_minute", 1)?,
+            caller_requests_per_minute: read.count("caller_requests_per_minute", 1)?,
+            idempotency_ttl: read.duration("idempotency_ttl")?,
+            trust_forwarded: read.choice("trust_forwarded", &[("true", true), ("false", false)])?,
+            http_workers: read.count("http_workers", 1)?,
+            database_readers: read.count("database_readers", 1)?,
+            parallel_password_hashes: read.count("parallel_password_hashes", 1)?,
+            worker_concurrency: read.count("worker_concurrency", 1)?,
+            step_lease: read.duration("step_lease")?,
+            step_timeout: read.duration("step_timeout")?,
+            poll_interval: read.duration("poll_interval")?,
+            retry_scale: read.parsed("retry_scale", "must be a number such as 1 or 0.1")?,
+            shutdown_timeout: read.duration("shutdown_timeout")?,
+            egress_allow: read.list("egress_allow"),
+        })
+    }
+}

@@ -1,0 +1,101 @@
+//! Everything that can be set: one row each.
+
+/// One thing that can be set: as `--name-with-dashes`, as `ARCHESAI_NAME`, or as `name` in `archesai.toml`.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is where nobody sets it; `{cores}`, `{data}` and `{cache}` stand for what this machine has.
+    pub default: &'static str,
+    /// Whether its value must not be shown.
+    pub secret: bool,
+    /// What it does.
+    pub help: &'static str,
+}
+
+const fn setting(name: &'static str, default: &'static str, help: &'static str) -> Setting {
+    Setting {
+        name,
+        default,
+        secret: false,
+        help,
+    }
+}
+
+const fn secret(name: &'static str, help: &'static str) -> Setting {
+    Setting {
+        name,
+        default: "",
+        secret: true,
+        help,
+    }
+}
+
+/// Every setting, in the order people look for them.
+pub const SETTINGS: &[Setting] = &[
+    setting("host", "127.0.0.1", "The address to listen on"),
+    setting("port", "8080", "The port to listen on; 0 takes a free one"),
+    setting("data_dir", "{data}/archesai", "Where the database, the files and the keys lie"),
+    setting("model_dir", "{cache}/archesai/models", "Where the local model lies"),
+    setting("log", "info", "What is logged: a level, or rules such as `info,archesai=debug`"),
+    setting("log_format", "text", "How it is logged: `text` or `json`"),
+    secret(
+        "master_key",
+        "The key-encryption key: 32 bytes in base64; made and kept in the data folder if not set",
+    ),
+    setting("embeddings", "local", "Where embeddings come from: `local`, `openai` or `off`"),
+    setting(
+        "embedding_url",
+        "",
+        "The base URL of an OpenAI-compatible service for embeddings, such as http://localhost:11434/v1",
+    ),
+    setting("embedding_model", "text-embedding-3-small", "The embedding model to ask that service for"),
+    setting("embedding_dimensions", "1536", "How many dimensions its vectors have"),
+    secret("embedding_api_key", "The key to send to that service"),
+    setting(
+        "llm_url",
+        "",
+        "The base URL of an OpenAI-compatible service for language models",
+    ),
+    setting("llm_model", "", "The language model to ask for where a step names none"),
+    secret("llm_api_key", "The key to send to that service"),
+    setting("access_token_ttl", "15m", "How long an access token is good"),
+    setting("session_ttl", "30d", "How long a session lives without being refreshed"),
+    setting("invitation_ttl", "7d", "How long an invitation can be accepted"),
+    setting("cache_ttl", "5m", "How long something may stay in a cache"),
+    setting("cache_entries", "100000", "How many things each cache may hold"),
+    setting("max_json_bytes", "16MiB", "The largest JSON body"),
+    setting("max_upload_bytes", "5GiB", "The largest uploaded file"),
+    setting("body_timeout", "30s", "How long a client may take over a JSON body"),
+    setting("idle_timeout", "30s", "How long a client may pause within an upload"),
+    setting(
+        "guest_requests_per_minute",
+        "600",
+        "How many requests an address may make without a credential",
+    ),
+    setting(
+        "caller_requests_per_minute",
+        "6000000",
+        "How many requests a user may make",
+    ),
+    setting("idempotency_ttl", "24h", "How long the answer to an Idempotency-Key is kept"),
+    setting(
+        "trust_forwarded",
+        "false",
+        "Whether X-Forwarded-For is believed, as behind a proxy of one's own",
+    ),
+    setting("http_workers", "{cores}", "How many threads serve HTTP"),
+    setting("database_readers", "4", "How many connections read the embedded database"),
+    setting("parallel_password_hashes", "{cores}", "How many passwords are hashed at once, 19 MiB each"),
+    setting("worker_concurrency", "16", "How many steps run at once"),
+    setting("step_lease", "12s", "How long a worker that is not heard of keeps its steps"),
+    setting("step_timeout", "5m", "How long a step may take where it does not say"),
+    setting("poll_interval", "500ms", "How often to look for work that nobody announced"),
+    setting("retry_scale", "1", "What every wait before a retry is multiplied by"),
+    setting("shutdown_timeout", "20s", "How long requests and steps may take to end at shutdown"),
+    setting(
+        "egress_allow",
+        "",
+        "Hosts and networks that pipelines may reach although they are private, by commas",
+    ),
+];

@@ -1,0 +1,125 @@
+//! The work in the background of this process.
+
+use std::{sync::Arc, time::Duration};
+
+use archesai_memory::MemoryWakeups;
+use archesai_platform::idempotency::IdempotencyKeys;
+use archesai_worker::{Chore, StepSettings, Stop, Wake, Work, index, keep_house, relay, run_steps};
+use tokio::task::JoinHandle;
+
+use crate::{
+    compose::{Infrastructure, Services},
+    config::Config,
+    serve::reactions::Reactions,
+};
+
+/// How often what has had its time is swept away.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// Lets a worker wait for wake-ups within the process.
+struct InProcess(MemoryWakeups);
+
+impl Wake for InProcess {
+    async fn woken(&self) {
+        self.0.woken().await;
+    }
+}
+
+/// What runs in the background, and how to end it.
+pub(super) struct Background {
+    stop: Stop,
+    tasks: Vec<JoinHandle<()>>,
+    relay_stop: Stop,
+    relay: JoinHandle<()>,
+}
+
+impl Background {
+    /// Starts everything.
+    pub(super) fn start(
+        config: &Config,
+        services: &Services,
+        infrastructure: &Infrastructure,
+    ) -> Self {
+        let stop = Stop::new();
+        let relay_stop = Stop::new();
+        let settings = StepSettings {
+            concurrency: config.worker_concurrency,
+            poll: config.poll_interval,
+            grace: config.shutdown_timeout,
+        };
+        let steps = run_steps(
+            Arc::clone(&services.workflows),
+            InProcess(infrastructure.steps.clone()),
+            settings,
+            stop.clone(),
+        );
+        let indexing = index(
+            Arc::clone(&services.content),
+            InProcess(infrastructure.indexing.clone()),
+            config.poll_interval,
+            stop.clone(),
+        );
+        let house = keep_house(chores(config, services, infrastructure), stop.clone());
+        let relay = relay(
+            infrastructure.database.store(),
+            Reactions {
+                services: services.clone(),
+                then: infrastructure.bus.clone(),
+            },
+            config.poll_interval,
+            relay_stop.clone(),
+        );
+        Self {
+            stop,
+            tasks: vec![tokio::spawn(steps), tokio::spawn(indexing), tokio::spawn(house)],
+            relay_stop,
+            relay: tokio::spawn(relay),
+        }
+    }
+
+    /// Ends everything: the relay last, for what the others still have to say.
+    pub(super) async fn end(self) {
+        self.stop.cancel();
+        for task in self.tasks {
+            _ = task.await;
+        }
+        self.relay_stop.cancel();
+        _ = self.relay.await;
+    }
+}
+
+/// A chore whose work needs clones of something at every round.
+fn chore<T, F, R, E>(name: &'static str, on: T, work: F) -> Chore
+where
+    T: Clone + Send + Sync + 'static,
+    F: Fn(T) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<u64, E>> + Send + 'static,
+    E: std::fmt::Display,
+{
+    Chore {
+        name,
+        every: SWEEP,
+        work: Box::new(move || -> Work {
+            let round = work(on.clone());
+            Box::pin(async move { round.await.map_err(|error| error.to_string()) })
+        }),
+    }
+}
+
+fn chores(config: &Config, services: &Services, infrastructure: &Infrastructure) -> Vec<Chore> {
+    let ttl = config.idempotency_ttl;
+    let clock = Arc::clone(&infrastructure.system);
+    let keys = infrastructure.database.store();
+    vec![
+        chore("sessions", Arc::clone(&services.auth), |auth| async move {
+            auth.sweep_sessions().await
+        }),
+        chore("idempotency keys", (keys, clock), move |(keys, clock)| async move {
+            let now = archesai_auth::Clock::now(clock.as_ref());
+            IdempotencyKeys::sweep(&keys, now - ttl).await
+        }),
+        chore("blobs", Arc::clone(&services.content), |content| async move {
+            content.sweep_blobs().await.map(u64::from)
+        }),
+    ]
+}

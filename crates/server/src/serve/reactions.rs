@@ -1,0 +1,75 @@
+//! What one domain does because of an event of another, and what this node
+//! forgets because of any. The relay calls it before it tells anybody else, and
+//! again until it succeeds: a reaction is never lost, and may come twice.
+
+use archesai_platform::{
+    Error, Result,
+    events::{LoggedEvent, Publisher},
+};
+
+use crate::compose::Services;
+
+/// Reacts to events, then publishes them.
+pub(super) struct Reactions<P> {
+    pub(super) services: Services,
+    pub(super) then: P,
+}
+
+impl<P: Publisher> Publisher for Reactions<P> {
+    async fn publish(&self, event: &LoggedEvent) -> Result<()> {
+        match event.aggregate_kind.as_str() {
+            "user" | "session" => self.auth(event).await?,
+            "organization" | "member" => self.organizations(event).await?,
+            "artifact" => self.content(event).await?,
+            _ => {}
+        }
+        self.then.publish(event).await
+    }
+}
+
+impl<P: Publisher> Reactions<P> {
+    async fn auth(&self, event: &LoggedEvent) -> Result<()> {
+        use archesai_auth::Event;
+
+        let auth = &self.services.auth;
+        match read(event)? {
+            Event::UserUpdated { user_id } => auth.forget_user(user_id).await,
+            Event::SessionUpdated { session_id, .. } | Event::SessionRevoked { session_id, .. } => {
+                auth.forget_session(session_id).await;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn organizations(&self, event: &LoggedEvent) -> Result<()> {
+        use archesai_organizations::{Event, OrganizationId};
+
+        let place = OrganizationId(event.organization_id.unwrap_or_default());
+        match read(event)? {
+            Event::OrganizationDeleted { organization_id } => {
+                let owner = archesai_content::OrganizationId(organization_id.0);
+                let deleted = self.services.content.delete_everything(owner).await;
+                deleted.map_err(Error::unavailable)?;
+            }
+            Event::MemberUpdated { user_id, .. } | Event::MemberRemoved { user_id, .. } => {
+                self.services.organizations.forget_member(place, user_id).await;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn content(&self, event: &LoggedEvent) -> Result<()> {
+        use archesai_content::{ArtifactId, OrganizationId};
+
+        let place = OrganizationId(event.organization_id.unwrap_or_default());
+        let artifact = ArtifactId(event.aggregate_id);
+        self.services.content.forget_artifact(place, artifact).await;
+        Ok(())
+    }
+}
+
+fn read<E: serde::de::DeserializeOwned>(event: &LoggedEvent) -> Result<E> {
+    serde_json::from_str(&event.payload).map_err(Error::unavailable)
+}

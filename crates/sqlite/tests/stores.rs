@@ -1,0 +1,54 @@
+//! The suites of every port, on a real database in a file.
+
+use archesai_conformance as conformance;
+use archesai_sqlite::Database;
+use tempfile::TempDir;
+
+async fn database() -> (Database, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("archesai.db");
+    (Database::open(&path, 2).await.unwrap(), folder)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn auth() {
+    let (database, _folder) = database().await;
+    conformance::auth::suite(&database.store()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn organizations() {
+    let (database, _folder) = database().await;
+    conformance::organizations::suite(&database.store()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn platform() {
+    let (database, _folder) = database().await;
+    let store = database.store();
+    conformance::platform::idempotency_suite(&store).await;
+    conformance::platform::one_claim_wins(&store).await;
+    // The other suites leave events behind.
+    conformance::auth::suite(&store).await;
+    conformance::auth::suite(&store).await;
+    conformance::platform::event_log_suite(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_open_one_new_database_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("archesai.db");
+    let opening = (0..8).map(|_| Database::open(&path, 1));
+    for opened in futures_util::future::join_all(opening).await {
+        opened.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_database_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("archesai.db");
+    std::fs::write(&path, "this is a letter, and rather a long one at that").unwrap();
+    let error = Database::open(&path, 1).await.err().unwrap().to_string();
+    assert!(error.contains("archesai.db"), "{error}");
+}

@@ -1,0 +1,65 @@
+//! Small files beside the objects: the configuration, and keys.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    path::Path,
+};
+
+/// Reads a text file.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    fs::read_to_string(path)
+}
+
+/// Makes a folder, and those above it, readable by nobody else.
+pub fn create_folder(path: &Path) -> io::Result<()> {
+    crate::disk::prepare(path)
+}
+
+/// Whether something is at a path.
+pub fn exists(path: &Path) -> bool {
+    path.exists()
+}
+
+/// Reads a secret, or keeps a new one where there is none. The file is readable
+/// by nobody else, and durable before it is used. Of two processes that begin
+/// at the same moment, both use the same secret.
+pub fn read_or_keep_secret(path: &Path, new: impl FnOnce() -> String) -> io::Result<String> {
+    if let Some(folder) = path.parent() {
+        create_folder(folder)?;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    // Written beside and then linked, so that nobody ever reads half a secret.
+    let draft = path.with_extension(format!("draft-{}", std::process::id()));
+    if !path.exists() {
+        _ = fs::remove_file(&draft);
+        let mut file = options.open(&draft)?;
+        file.write_all(new().as_bytes())?;
+        file.sync_all()?;
+        let linked = fs::hard_link(&draft, path);
+        fs::remove_file(&draft)?;
+        match linked {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        if let Some(folder) = path.parent() {
+            fs::File::open(folder)?.sync_all()?;
+        }
+    }
+    Ok(fs::read_to_string(path)?.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_secret_is_made_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys/master.key");
+        let first = super::read_or_keep_secret(&path, || "one".to_owned()).unwrap();
+        let second = super::read_or_keep_secret(&path, || "two".to_owned()).unwrap();
+        assert_eq!((first.as_str(), second.as_str()), ("one", "one"));
+    }
+}

@@ -1,1 +1,0 @@
-//! Black-box tests: the server as its clients see it.

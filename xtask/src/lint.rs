@@ -1,0 +1,118 @@
+//! `cargo xtask lint`: everything that can be judged without running the tests.
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::{
+    codegen, process,
+    progress::{Progress, spoken},
+    tidy,
+};
+
+/// Checks the format, the invariants, the generated files, the lints and the documentation, and
+/// tells about all of them at the end.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// First write what can be written: generated files and format
+    #[arg(long)]
+    fix: bool,
+}
+
+/// Runs the command in the workspace at `root`.
+pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
+    if arguments.fix {
+        codegen::run(root, &codegen::Arguments { check: false })?;
+        quietly(&mut fmt(root, &[])?)?;
+    }
+    let mut documentation = process::cargo(root)?;
+    documentation
+        .args(["doc", "--workspace", "--no-deps"])
+        .env("RUSTDOCFLAGS", "-D warnings");
+    let outcomes = [
+        check("cargo fmt", || quietly(&mut fmt(root, &["--check"])?)),
+        check("tidy", || tidy::check(root)),
+        check("codegen", || {
+            codegen::run(root, &codegen::Arguments { check: true })
+        }),
+        check("cargo clippy", || quietly(&mut clippy(root)?)),
+        check("cargo doc", || quietly(&mut documentation)),
+    ];
+    println!();
+    for (name, passed, took) in outcomes {
+        let outcome = if passed { "passed" } else { "FAILED" };
+        println!("{name:<14} {outcome}   {:>10}", spoken(took));
+    }
+    let failed = outcomes.iter().filter(|(_, passed, _)| !passed).count();
+    let all = outcomes.len();
+    ensure!(failed == 0, "{failed} of {all} checks failed");
+    Ok(())
+}
+
+fn fmt(root: &Path, arguments: &[&str]) -> Result<Command> {
+    let mut command = process::cargo(root)?;
+    command.args(["fmt", "--all"]).args(arguments);
+    Ok(command)
+}
+
+fn clippy(root: &Path) -> Result<Command> {
+    let mut command = process::cargo(root)?;
+    let arguments = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    command.args(arguments);
+    Ok(command)
+}
+
+/// Makes one check, and prints what it finds.
+fn check(name: &'static str, work: impl FnOnce() -> Result<()>) -> (&'static str, bool, Duration) {
+    let progress = Progress::spinner(name);
+    let outcome = work();
+    let took = progress.end();
+    if let Err(error) = &outcome {
+        eprintln!("{name}: {error:#}");
+    }
+    (name, outcome.is_ok(), took)
+}
+
+/// Runs a program and keeps what it says to itself, unless it fails.
+fn quietly(command: &mut Command) -> Result<()> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("starting {command:?}"))?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    let ending = process::ending(output.status);
+    ensure!(output.status.success(), "{ending}\n{}", said.trim_end());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_carries_what_the_program_said() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo one; echo two >&2; exit 3"]);
+        let error = quietly(&mut command).unwrap_err().to_string();
+        assert_eq!(error, "ended with status 3\none\ntwo");
+        quietly(&mut Command::new("true")).unwrap();
+    }
+
+    #[test]
+    fn a_check_that_fails_is_not_passed() {
+        let (_, passed, _) = check("bad", || anyhow::bail!("broken"));
+        assert!(!passed);
+    }
+}

@@ -1,0 +1,117 @@
+//! `cargo xtask serve`: from a clone to a running server.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
+
+use crate::{model, process};
+
+/// Builds the server, fetches the local embedding model if it is not there, and serves until it
+/// is told to stop. The server prints its address, where the data lies, and what to do next.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Build with optimizations: slower to build, faster to serve
+    #[arg(long)]
+    release: bool,
+    /// Flags for `archesai serve`, such as `-- --port 8081 --data-dir ./data`
+    #[arg(last = true)]
+    flags: Vec<String>,
+}
+
+/// Runs the command in the workspace at `root`.
+pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
+    eprintln!("building the server");
+    let program = build(root, arguments.release)?;
+    match model::ensure(false) {
+        Ok(folder) => eprintln!("the embedding model is in {}", folder.display()),
+        Err(error) => eprintln!("warning: {error:#}"),
+    }
+    let mut server = Command::new(&program);
+    process::forget_this_package(&mut server);
+    server.arg("serve").args(&arguments.flags);
+    become_it(server).with_context(|| format!("running {}", program.display()))
+}
+
+/// Builds the program; where it lies.
+fn build(root: &Path, release: bool) -> Result<PathBuf> {
+    let mut cargo = process::cargo(root)?;
+    // With --workspace the features are those of every other command, and nothing that is built
+    // already is built once more.
+    cargo.args(["build", "--workspace", "--bin", "archesai"]);
+    cargo.arg("--message-format=json-render-diagnostics");
+    if release {
+        cargo.arg("--release");
+    }
+    let output = cargo
+        .stderr(Stdio::inherit())
+        .output()
+        .context("starting cargo")?;
+    let ending = process::ending(output.status);
+    ensure!(output.status.success(), "building the server {ending}");
+    executable(&String::from_utf8_lossy(&output.stdout))
+        .context("cargo built no program called archesai")
+}
+
+/// What cargo says, line by line, about what it built.
+#[derive(Deserialize)]
+struct Message {
+    target: Option<Target>,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}
+
+/// Finds the program in what cargo says.
+fn executable(messages: &str) -> Option<PathBuf> {
+    let messages = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    messages
+        .filter(|message: &Message| {
+            message
+                .target
+                .as_ref()
+                .is_some_and(|target| target.name == "archesai")
+        })
+        .find_map(|message| message.executable)
+}
+
+/// Lets the server take the place of this process, so that it gets every signal itself.
+#[cfg(unix)]
+fn become_it(mut server: Command) -> Result<()> {
+    use std::os::unix::process::CommandExt as _;
+    Err(server.exec().into())
+}
+
+/// Waits for the server to end; the console sends Ctrl-C to both.
+#[cfg(not(unix))]
+fn become_it(mut server: Command) -> Result<()> {
+    let status = server.status()?;
+    ensure!(status.success(), "the server {}", process::ending(status));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_found_in_what_cargo_says() {
+        let said = concat!(
+            r#"{"reason":"compiler-artifact","target":{"name":"archesai_server"},"executable":null}"#,
+            "\nnot JSON\n",
+            r#"{"reason":"compiler-artifact","target":{"name":"archesai"},"executable":"/t/archesai"}"#,
+            "\n",
+            r#"{"reason":"build-finished","success":true}"#,
+        );
+        assert_eq!(executable(said), Some(PathBuf::from("/t/archesai")));
+        assert_eq!(executable("{}"), None);
+    }
+}

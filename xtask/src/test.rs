@@ -1,0 +1,93 @@
+//! `cargo xtask test`: the one command that runs every test.
+
+use std::{path::Path, process::Command, time::Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{model, process, progress::spoken};
+
+/// Runs every test: unit, property, conformance, examples, black-box and documentation tests.
+/// Uses cargo-nextest where it is installed, else plain `cargo test`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Only tests whose names contain one of these; documentation tests are then left out
+    filters: Vec<String>,
+}
+
+/// Runs the command in the workspace at `root`.
+pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
+    let began = Instant::now();
+    // Those that need the model fail without it and say so; the others are still worth running.
+    if let Err(error) = model::ensure(false) {
+        eprintln!("warning: {error:#}");
+    }
+    let mut outcomes = Vec::new();
+    for (name, mut command) in suites(root, &arguments.filters)? {
+        let began = Instant::now();
+        let status = command
+            .status()
+            .with_context(|| format!("starting {command:?}"))?;
+        outcomes.push((name, status, began.elapsed()));
+    }
+    println!();
+    for (name, status, took) in &outcomes {
+        let outcome = if status.success() { "passed" } else { "FAILED" };
+        println!("{name:<20} {outcome}   {:>10}", spoken(*took));
+    }
+    println!("{:<20} {:>19}", "all", spoken(began.elapsed()));
+    for (name, status, _) in outcomes {
+        if !status.success() {
+            bail!("{name} {}", process::ending(status));
+        }
+    }
+    Ok(())
+}
+
+/// What is run, by name.
+fn suites(root: &Path, filters: &[String]) -> Result<Vec<(&'static str, Command)>> {
+    let mut tests = process::cargo(root)?;
+    let nextest = process::has_plugin(root, "nextest")?;
+    tests.args(arguments(nextest, filters));
+    let mut suites = vec![("tests", tests)];
+    if filters.is_empty() {
+        let mut documentation = process::cargo(root)?;
+        documentation.args(["test", "--workspace", "--doc"]);
+        suites.push(("documentation tests", documentation));
+    }
+    Ok(suites)
+}
+
+/// The arguments for cargo. `--all-targets` is what keeps plain `cargo test` from running the
+/// documentation tests a second time, and what compiles the examples.
+fn arguments(nextest: bool, filters: &[String]) -> Vec<&str> {
+    let mut arguments = if nextest {
+        vec!["nextest", "run", "--workspace"]
+    } else {
+        vec!["test", "--workspace", "--all-targets", "--no-fail-fast"]
+    };
+    if !nextest && !filters.is_empty() {
+        arguments.push("--");
+    }
+    arguments.extend(filters.iter().map(String::as_str));
+    arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_goes_to_whichever_runner_there_is() {
+        let filters = ["cursor".to_owned()];
+        assert_eq!(
+            arguments(true, &filters).join(" "),
+            "nextest run --workspace cursor"
+        );
+        assert_eq!(
+            arguments(false, &filters).join(" "),
+            "test --workspace --all-targets --no-fail-fast -- cursor"
+        );
+        let without = arguments(false, &[]);
+        assert_eq!(without.last(), Some(&"--no-fail-fast"));
+    }
+}
