@@ -82,8 +82,8 @@ async fn request_ids_are_taken_when_harmless_and_made_when_not() {
     let guest = server.guest();
     let named = guest.with("x-request-id", "from-client.1").get("/healthz").await;
     assert_eq!(named.header("x-request-id"), Some("from-client.1"));
-    let odd = guest.with("x-request-id", "a b\u{7f}").get("/nowhere");
-    let made = odd.await;
+    let odd = guest.with("x-request-id", "a b;c");
+    let made = odd.get("/nowhere").await;
     assert_eq!(made.header("x-request-id").unwrap().len(), 36);
 }
 

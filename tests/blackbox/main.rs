@@ -2,6 +2,10 @@
 
 mod auth;
 mod bad_input;
+mod content;
 mod contract;
+mod durability;
 mod organizations;
+mod pipelines;
 mod support;
+mod tenancy;

@@ -5,6 +5,10 @@ use std::time::Duration;
 use reqwest::{Certificate, Client, ClientBuilder, redirect};
 
 /// A client that goes where it is told and nowhere else: no proxy, no redirect.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "goes where the configuration says, not a user"
+)]
 pub(crate) fn client(connect_timeout: Duration) -> reqwest::Result<Client> {
     // It fails when somebody has chosen before, which is as good.
     drop(rustls::crypto::ring::default_provider().install_default());

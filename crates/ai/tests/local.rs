@@ -50,10 +50,19 @@ const REFERENCE_CUT: [f32; 8] = [
 ];
 
 /// Where the model is: a test that needs it fails without.
+#[expect(clippy::disallowed_methods, reason = "as the server looks for it")]
 fn folder() -> PathBuf {
-    let folder = std::env::var_os("ARCHESAI_MODEL_DIR").map(PathBuf::from);
-    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
-    let folder = folder.unwrap_or_else(|| home().join(".cache/archesai/models/all-minilm-l6-v2"));
+    let set = |name: &str| {
+        let value = std::env::var_os(name).filter(|value| !value.is_empty());
+        value.map(PathBuf::from)
+    };
+    let cache = || {
+        let home = || set("HOME").unwrap_or_default().join(".cache");
+        let cache = set("XDG_CACHE_HOME").unwrap_or_else(home);
+        cache.join("archesai/models")
+    };
+    let models = set("ARCHESAI_MODEL_DIR").unwrap_or_else(cache);
+    let folder = models.join("all-minilm-l6-v2");
     assert!(
         folder.join("model.safetensors").exists(),
         "this test needs the embedding model in {}; get it with `cargo xtask model`",

@@ -7,6 +7,7 @@
 pub mod auth;
 pub mod organizations;
 pub mod platform;
+pub mod workflows;
 
 
 use uuid::Uuid;

@@ -70,7 +70,7 @@ impl Default for Settings {
             retry_delay: Duration::from_secs(10),
             max_index_attempts: 3,
             embed_batch: 32,
-            max_embedded_at_once: 1024,
+            max_embedded_at_once: 32,
         }
     }
 }

@@ -28,6 +28,7 @@ macro_rules! system {
         }
 
         impl $domain::Ids for System {
+            #[expect(clippy::disallowed_methods, reason = "the one place that makes identifiers")]
             fn next(&self) -> u128 {
                 Uuid::now_v7().as_u128()
             }

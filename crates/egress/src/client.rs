@@ -69,6 +69,10 @@ impl Client {
     ///
     /// # Errors
     /// As [`new`](Self::new).
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one client that follows users' addresses"
+    )]
     pub fn with_lookup(config: Config, lookup: impl Lookup) -> Result<Self> {
         let rules: Arc<[Rule]> = config.allow.into();
         let lookup: Arc<dyn Lookup> = Arc::new(lookup);

@@ -99,7 +99,6 @@ pub struct Gate {
     pub(crate) limiter: Arc<dyn DynRateLimiter>,
     pub(crate) idempotency: Arc<dyn DynIdempotencyKeys>,
     pub(crate) vault: Arc<dyn Vault>,
-    pub(crate) clock: Arc<dyn archesai_auth::Clock>,
     pub(crate) ids: Arc<dyn archesai_auth::Ids>,
     pub(crate) settings: Settings,
 }
@@ -128,9 +127,9 @@ impl Gate {
         Self {
             identities: parts.identities,
             limiter: Arc::new(parts.limiter),
-            idempotency: Arc::new(Keys(parts.idempotency, Arc::clone(&parts.clock))),
+            idempotency: Arc::new(Keys(parts.idempotency, parts.clock)),
             vault: parts.vault,
-            clock: parts.clock,
+
             ids: parts.ids,
             settings: parts.settings,
         }

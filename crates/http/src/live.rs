@@ -206,13 +206,16 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Waits until something may have happened since the last call, for at most
-    /// `patience`. Answers whether the watch goes on.
-    pub(crate) async fn wait(&mut self, patience: Duration) -> bool {
-        match tokio::time::timeout(patience, self.changes.changed()).await {
-            Ok(changed) => changed.is_ok(),
-            Err(_) => true,
-        }
+    /// Whether the watch was ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.changes.has_changed().is_err()
+    }
+
+    /// Waits until something may have happened since the last call or the watch
+    /// was ended, for at most `patience`.
+    pub(crate) async fn wait(&mut self, patience: Duration) {
+        // Whichever it is that ends the waiting, whoever waits looks again.
+        _ = tokio::time::timeout(patience, self.changes.changed()).await;
     }
 }
 
@@ -229,7 +232,7 @@ mod tests {
     use super::*;
 
     /// Long enough to hang a test that waits for it, which it must not.
-    const FOREVER: Duration = Duration::from_secs(3600);
+    const FOREVER: Duration = Duration::from_hours(1);
 
     fn watchers(limit: usize) -> Arc<Watchers> {
         Arc::new(Watchers::new(limit))
@@ -246,10 +249,10 @@ mod tests {
         let mut second = Watchers::join(&watchers, 1).unwrap();
         watchers.wake(1);
         watchers.wake(1);
-        assert!(first.wait(FOREVER).await);
-        assert!(second.wait(FOREVER).await);
+        first.wait(FOREVER).await;
+        second.wait(FOREVER).await;
         watchers.wake_all();
-        assert!(first.wait(FOREVER).await);
+        first.wait(FOREVER).await;
     }
 
     #[tokio::test]
@@ -279,8 +282,10 @@ mod tests {
     async fn closing_ends_every_watch() {
         let watchers = watchers(2);
         let mut watch = Watchers::join(&watchers, 1).unwrap();
+        assert!(!watch.is_closed());
         watchers.close();
-        assert!(!watch.wait(FOREVER).await);
+        assert!(watch.is_closed());
+        watch.wait(FOREVER).await;
         assert!(Watchers::join(&watchers, 1).is_none());
     }
 }

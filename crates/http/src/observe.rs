@@ -9,10 +9,11 @@ use std::{
 
 use actix_web::{
     Error, HttpMessage, HttpRequest, HttpResponse,
-    body::{BoxBody, MessageBody},
+    body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
+    error::InternalError,
     http::{
-        StatusCode,
+        Method, StatusCode,
         header::{HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
@@ -86,28 +87,49 @@ pub async fn observe<B: MessageBody + 'static>(
     let id = given_id(request.headers()).unwrap_or_else(|| new_id(&request));
     request.extensions_mut().insert(observation.clone());
     request.extensions_mut().insert(RequestId(id.clone()));
-    let http = request.request().clone();
-    let mut response = match next.call(request).await {
-        Ok(response) => settle(response.map_into_boxed_body(), &id),
-        Err(error) => ServiceResponse::new(http.clone(), answer_to(&error, &http, &id)),
+    // Copies rather than the request itself, which routing needs for itself alone.
+    let (method, path) = (request.method().clone(), request.path().to_owned());
+    let mut answered = match next.call(request).await {
+        Ok(response) => Ok(settle(response.map_into_boxed_body(), &id)),
+        Err(error) => Err(answer_to(&error, &path, &id)),
+    };
+    let response = match &mut answered {
+        Ok(response) => response.response_mut(),
+        Err(response) => response,
     };
     let seen = observation.0.borrow();
     write_headers(response.headers_mut(), &id, &seen);
-    report(&http, response.status(), &id, &seen, started.elapsed());
-    Ok(response)
+    report(
+        (&method, &path),
+        response.status(),
+        &id,
+        &seen,
+        started.elapsed(),
+    );
+    answered
+        .map_err(|response| InternalError::from_response("no handler answered", response).into())
 }
 
-/// Replaces an error's provisional answer by the whole one.
+/// Replaces an error's provisional answer by the whole one, and gives one to
+/// what the framework refuses without a word, such as a method.
 fn settle(response: ServiceResponse, id: &str) -> ServiceResponse {
-    let Some(error) = response.response().error() else {
-        return response;
+    let (status, path) = (response.status(), response.request().path());
+    let wordless = matches!(
+        response.response().body().size(),
+        BodySize::None | BodySize::Sized(0)
+    );
+    let answer = match response.response().error() {
+        Some(error) => answer_to(error, path, id),
+        None if wordless && (status.is_client_error() || status.is_server_error()) => {
+            Problem::new(status).answer(path, id)
+        }
+        None => return response,
     };
-    let answer = answer_to(error, response.request(), id);
     response.into_response(answer)
 }
 
 /// Any error as a problem. What is not ours is told by its status alone.
-fn answer_to(error: &Error, request: &HttpRequest, id: &str) -> HttpResponse {
+fn answer_to(error: &Error, path: &str, id: &str) -> HttpResponse {
     let status = error.as_response_error().status_code();
     let problem = match error.as_error::<Problem>() {
         Some(problem) => problem.clone(),
@@ -124,7 +146,7 @@ fn answer_to(error: &Error, request: &HttpRequest, id: &str) -> HttpResponse {
             "a backing service failed"
         );
     }
-    problem.answer(request.path(), id)
+    problem.answer(path, id)
 }
 
 /// The id a client gave its request, if it is harmless to repeat.
@@ -151,14 +173,26 @@ fn write_headers(headers: &mut HeaderMap, id: &str, seen: &Seen) {
     set(HeaderName::from_static("x-content-type-options"), "nosniff");
     if let Some((quota, decision)) = &seen.limit {
         let (name, window) = (quota.name, quota.window.as_secs());
-        set(LIMIT_POLICY, &format!("\"{name}\";q={};w={window}", quota.limit));
+        set(
+            LIMIT_POLICY,
+            &format!("\"{name}\";q={};w={window}", quota.limit),
+        );
         let wait = decision.retry_after.as_secs_f64().ceil();
-        set(LIMIT, &format!("\"{name}\";r={};t={wait}", decision.remaining));
+        set(
+            LIMIT,
+            &format!("\"{name}\";r={};t={wait}", decision.remaining),
+        );
     }
 }
 
 /// One line in the log and two metrics. The path is not a label: it is the client's to choose.
-fn report(request: &HttpRequest, status: StatusCode, id: &str, seen: &Seen, took: Duration) {
+fn report(
+    (method, path): (&Method, &str),
+    status: StatusCode,
+    id: &str,
+    seen: &Seen,
+    took: Duration,
+) {
     let action = seen.operation.map_or("none", |operation| operation.id);
     let user_id = seen.user_id.map(|id| id.to_string());
     tracing::info!(
@@ -166,8 +200,8 @@ fn report(request: &HttpRequest, status: StatusCode, id: &str, seen: &Seen, took
         request_id = id,
         user_id,
         action,
-        method = %request.method(),
-        path = request.path(),
+        %method,
+        path,
         status = status.as_u16(),
         duration_ms = took.as_secs_f64() * 1000.0,
         "request"

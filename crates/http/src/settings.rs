@@ -43,14 +43,14 @@ impl Default for Settings {
             caller_quota: Quota {
                 name: "caller",
                 limit: 6_000_000,
-                window: Duration::from_secs(60),
+                window: Duration::from_mins(1),
             },
             guest_quota: Quota {
                 name: "guest",
                 limit: 600,
-                window: Duration::from_secs(60),
+                window: Duration::from_mins(1),
             },
-            idempotency_ttl: Duration::from_secs(24 * 60 * 60),
+            idempotency_ttl: Duration::from_hours(24),
             trust_forwarded: false,
             stream_heartbeat: Duration::from_secs(15),
             stream_poll: Duration::from_secs(1),

@@ -1,6 +1,7 @@
 //! The composition root: which adapter is behind which port.
 
 mod auth;
+mod capabilities;
 mod content;
 mod infrastructure;
 mod organizations;
@@ -42,8 +43,8 @@ impl Services {
     ) -> anyhow::Result<Self> {
         let organizations = Arc::new(organizations::compose(config, infrastructure));
         let auth = auth::compose(config, infrastructure, &organizations).await?;
-        let content = Arc::new(content::compose(config, infrastructure)?);
-        let workflows = workflows::compose(config, infrastructure, &content);
+        let content = Arc::new(content::compose(config, infrastructure).await?);
+        let workflows = workflows::compose(config, infrastructure, &content)?;
         Ok(Self {
             auth: Arc::new(auth),
             organizations,

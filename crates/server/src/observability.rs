@@ -19,7 +19,7 @@ const LATENCIES: &[f64] = &[
 /// # Errors
 ///
 /// If the rules of what is logged are no rules.
-pub fn start_log(config: &Config) -> anyhow::Result<()> {
+pub(crate) fn start_log(config: &Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log)
         .with_context(|| format!("log = `{}` must be a level or rules", config.log))?;
     let builder = fmt()
@@ -38,7 +38,7 @@ pub fn start_log(config: &Config) -> anyhow::Result<()> {
 /// # Errors
 ///
 /// If somebody counts already.
-pub fn start_metrics() -> anyhow::Result<Arc<dyn Fn() -> String + Send + Sync>> {
+pub(crate) fn start_metrics() -> anyhow::Result<Arc<dyn Fn() -> String + Send + Sync>> {
     let suffix = Matcher::Suffix("_seconds".to_owned());
     let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(suffix, LATENCIES)?

@@ -9,7 +9,7 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use actix_web::{HttpServer, middleware::from_fn, web};
 use anyhow::Context;
-use archesai_http::{Api, App, Gate, GateParts, Settings, handlers, observe};
+use archesai_http::{Api, App, Gate, GateParts, Live, Settings, handlers, observe};
 use archesai_platform::limits::Quota;
 use archesai_worker::Stop;
 
@@ -23,6 +23,9 @@ use crate::{
 };
 use background::Background;
 use ready::Ready;
+
+/// How many clients may watch runs at once.
+const MAX_WATCHERS: usize = 10_000;
 
 /// The application over the adapters of this server.
 type Application =
@@ -41,9 +44,11 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let stop = Stop::new();
     let ready = Arc::new(Ready::new(Arc::clone(&infrastructure), stop.clone()));
+    let log = infrastructure.database.store();
+    let live = Arc::new(Live::start(log, &infrastructure.bus, MAX_WATCHERS));
     let background = Background::start(&config, &services, &infrastructure);
     let application = Arc::new(Application {
-        api: api(&services, &infrastructure),
+        api: api(&services, &live),
         gate: web::Data::new(gate(&config, &services, &infrastructure)),
         readiness: ready,
         metrics,
@@ -55,14 +60,14 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             .wrap(from_fn(observe))
     })
     .workers(config.http_workers)
-    .client_request_timeout(config.body_timeout)
+    .client_request_timeout(config.idle_timeout)
     .shutdown_timeout(config.shutdown_timeout.as_secs())
     .disable_signals()
     .listen(listener)?
     .run();
     greet(&config, &address.to_string());
     let handle = server.handle();
-    let watching = tokio::spawn(shutdown::watch(stop, handle));
+    let watching = tokio::spawn(shutdown::watch(stop, live, handle));
     server.await.context("the HTTP server broke down")?;
     watching.abort();
     background.end().await;
@@ -80,7 +85,7 @@ fn listen(config: &Config) -> anyhow::Result<TcpListener> {
 
 fn api(
     services: &Services,
-    infrastructure: &Infrastructure,
+    live: &Arc<Live>,
 ) -> Api<AuthAdapters, OrganizationsAdapters, WorkflowsAdapters, ContentAdapters> {
     Api {
         auth: web::Data::new(handlers::Auth(Arc::clone(&services.auth))),
@@ -88,12 +93,13 @@ fn api(
             organizations: Arc::clone(&services.organizations),
             auth: Arc::clone(&services.auth),
         }),
-        workflows: web::Data::new(handlers::Workflows::new(
-            Arc::clone(&services.workflows),
-            infrastructure.database.store(),
-            infrastructure.bus.clone(),
-        )),
-        content: web::Data::new(handlers::Content(Arc::clone(&services.content))),
+        workflows: web::Data::new(handlers::Workflows {
+            workflows: Arc::clone(&services.workflows),
+            live: Arc::clone(live),
+        }),
+        content: web::Data::new(handlers::Content {
+            content: Arc::clone(&services.content),
+        }),
     }
 }
 

@@ -101,7 +101,10 @@ impl<L: Lend> Repository for Sqlite<L> {
         slice: &Slice<RunSort>,
     ) -> Result<Page<Run>> {
         let slice = slice.clone();
-        reading(&self.0, move |c| runs::list(c, organization, filter, &slice)).await
+        reading(&self.0, move |c| {
+            runs::list(c, organization, filter, &slice)
+        })
+        .await
     }
 
     async fn list_steps(
@@ -157,7 +160,10 @@ impl<L: Lend> Repository for Sqlite<L> {
         steps: &[String],
     ) -> Result<Vec<StepResult>> {
         let steps = steps.to_vec();
-        reading(&self.0, move |c| steps::results(c, organization, run, steps)).await
+        reading(&self.0, move |c| {
+            steps::results(c, organization, run, steps)
+        })
+        .await
     }
 
     async fn find_item(
@@ -166,7 +172,10 @@ impl<L: Lend> Repository for Sqlite<L> {
         step_run: StepRunId,
         index: u32,
     ) -> Result<Option<Json>> {
-        reading(&self.0, move |c| values::find_item(c, organization, step_run, index)).await
+        reading(&self.0, move |c| {
+            values::find_item(c, organization, step_run, index)
+        })
+        .await
     }
 
     async fn claim(

@@ -48,6 +48,10 @@ impl Blobs {
     ///
     /// # Errors
     /// [`Error::Unavailable`] where it does not.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "files are the business of this crate"
+    )]
     pub async fn check(&self) -> Result<()> {
         if let Some(root) = self.root.clone() {
             let entries = blocking(move || std::fs::read_dir(root).map_err(Error::unavailable));

@@ -1,6 +1,11 @@
 //! What the local disk needs beyond an object store's operations: a folder to begin
 //! with, and a broom.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "files are the business of this crate"
+)]
+
 use std::{
     fs::{self, DirBuilder, File},
     io,

@@ -1,5 +1,10 @@
 //! Small files beside the objects: the configuration, and keys.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "files are the business of this crate"
+)]
+
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write},

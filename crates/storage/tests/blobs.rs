@@ -1,5 +1,7 @@
 //! What the store promises, on the disk and in memory.
 
+#![expect(clippy::disallowed_methods, reason = "looks at the files themselves")]
+
 use std::{error, fs, path::Path, path::PathBuf, sync::Arc, time::SystemTime};
 
 use archesai_content::{

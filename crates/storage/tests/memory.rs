@@ -1,6 +1,7 @@
 //! Streaming holds a few parts in memory, however large the object is. Alone in its process,
 //! so that nothing else grows it.
 #![cfg(target_os = "linux")]
+#![expect(clippy::disallowed_methods, reason = "looks at what the system says")]
 
 use std::{error, fs};
 

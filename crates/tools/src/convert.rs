@@ -13,7 +13,9 @@ pub fn to_value(json: &Json) -> Value {
         Json::Text(text) => Value::String(text.clone()),
         Json::Array(items) => Value::Array(items.iter().map(to_value).collect()),
         Json::Object(members) => {
-            let members = members.iter().map(|(name, value)| (name.clone(), to_value(value)));
+            let members = members
+                .iter()
+                .map(|(name, value)| (name.clone(), to_value(value)));
             Value::Object(members.collect())
         }
     }
@@ -31,7 +33,9 @@ pub fn to_json(value: Value) -> Json {
         Value::String(text) => Json::Text(text),
         Value::Array(items) => Json::Array(items.into_iter().map(to_json).collect()),
         Value::Object(members) => {
-            let members = members.into_iter().map(|(name, value)| (name, to_json(value)));
+            let members = members
+                .into_iter()
+                .map(|(name, value)| (name, to_json(value)));
             Json::Object(members.collect())
         }
     }
@@ -71,6 +75,9 @@ mod tests {
     #[test]
     fn what_json_cannot_say_is_null_and_great_integers_are_rounded() {
         assert_eq!(to_value(&Json::Float(f64::NAN)), Value::Null);
-        assert_eq!(to_json(json!(u64::MAX)), Json::Float(18_446_744_073_709_551_615.0));
+        assert_eq!(
+            to_json(json!(u64::MAX)),
+            Json::Float(18_446_744_073_709_551_615.0)
+        );
     }
 }

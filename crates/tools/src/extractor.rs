@@ -78,7 +78,10 @@ impl Extractor {
         let (bytes, limits) = (Arc::clone(bytes), Arc::clone(&self.limits));
         let (media_type, name) = (media_type.to_owned(), name.to_owned());
         let read = move || extract::extract(&bytes, &media_type, &name, &limits);
-        self.slots.run(read).await.unwrap_or(Err(ExtractError::Busy))
+        self.slots
+            .run(read)
+            .await
+            .unwrap_or(Err(ExtractError::Busy))
     }
 }
 
@@ -131,7 +134,9 @@ fn passages(text: &str) -> Result<Vec<Passage>, split::SplitError> {
         let (counted, byte) = at;
         let start = match chunk.start - counted {
             0 => byte,
-            more => characters.nth(more - 1).map_or(text.len(), |(byte, last)| byte + last.len_utf8()),
+            more => characters
+                .nth(more - 1)
+                .map_or(text.len(), |(byte, last)| byte + last.len_utf8()),
         };
         at = (chunk.start, start);
         Passage {
@@ -159,25 +164,39 @@ mod tests {
     async fn a_pdf_becomes_overlapping_passages_that_lie_where_they_say() {
         let extractor = Extractor::default();
         let bytes = samples::bytes("fhs-3.0.pdf");
-        let found = extractor.extract(bytes, "application/pdf", "fhs-3.0.pdf").await;
+        let found = extractor
+            .extract(bytes, "application/pdf", "fhs-3.0.pdf")
+            .await;
         let text = found.unwrap().text;
         let passages = extractor.split(&text).await.unwrap();
         assert!(passages.len() > 50, "{}", passages.len());
-        assert!(passages.iter().all(|passage| piece(&text, passage) == passage.text));
+        assert!(
+            passages
+                .iter()
+                .all(|passage| piece(&text, passage) == passage.text)
+        );
         assert!(passages.windows(2).any(|pair| pair[1].start < pair[0].end));
     }
 
     #[tokio::test]
     async fn what_is_no_document_says_so() {
         let extractor = Extractor::default();
-        let image = extractor.extract(vec![0x89, b'P'], "image/png", "a.png").await;
+        let image = extractor
+            .extract(vec![0x89, b'P'], "image/png", "a.png")
+            .await;
         assert_eq!(image, Err(ExtractionError::Unsupported));
-        let broken = extractor.extract(b"%PDF-1.7 nothing".to_vec(), "application/pdf", "a.pdf").await;
-        assert!(matches!(broken, Err(ExtractionError::Damaged(_))), "{broken:?}");
+        let broken = extractor
+            .extract(b"%PDF-1.7 nothing".to_vec(), "application/pdf", "a.pdf")
+            .await;
+        assert!(
+            matches!(broken, Err(ExtractionError::Damaged(_))),
+            "{broken:?}"
+        );
         assert_eq!(extractor.media_type("a.csv", b"a,b\n"), "text/csv");
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
         fn places_are_right_in_any_script(text in "([a-z]{1,9} |[äßé語🎉]{1,40} |\\. |\n\n){0,600}") {
             for passage in passages(&text).unwrap() {

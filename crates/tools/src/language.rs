@@ -93,7 +93,11 @@ mod tests {
         assert_eq!(violations.len(), 2);
         assert_eq!(violations[0].pointer, "/a");
         assert_eq!(violations[1].pointer, "/b");
-        assert!(violations[1].detail.starts_with("line 2: "), "{:?}", violations[1]);
+        assert!(
+            violations[1].detail.starts_with("line 2: "),
+            "{:?}",
+            violations[1]
+        );
     }
 
     #[test]
@@ -102,7 +106,9 @@ mod tests {
         let scope = domain(json!({"inputs": {"n": 3}}));
         let filled = Language.evaluate(&template, &scope).unwrap();
         assert_eq!(filled, domain(json!({"n": 3, "t": "3 times"})));
-        let error = Language.evaluate(&template, &domain(json!({"inputs": {}}))).unwrap_err();
+        let error = Language
+            .evaluate(&template, &domain(json!({"inputs": {}})))
+            .unwrap_err();
         assert_eq!(error.pointer, "/n");
     }
 

@@ -14,12 +14,9 @@ pub(crate) fn object(properties: Value, required: &[&str]) -> Value {
 
 /// An object within a schema, with these properties and no others.
 pub(crate) fn members(properties: Value, required: &[&str]) -> Value {
-    json!({
-        "type": "object",
-        "properties": properties,
-        "required": required,
-        "additionalProperties": false,
-    })
+    let mut schema = json!({"type": "object", "required": required, "additionalProperties": false});
+    schema["properties"] = properties;
+    schema
 }
 
 /// The same schema of an object, which also wants exactly one of two properties. Said this way rather than by `oneOf`,

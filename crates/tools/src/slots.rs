@@ -40,7 +40,10 @@ impl Slots {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Broken> {
-        let slot = Arc::clone(&self.0).acquire_owned().await.map_err(|_| Broken)?;
+        let slot = Arc::clone(&self.0)
+            .acquire_owned()
+            .await
+            .map_err(|_| Broken)?;
         let done = spawn_blocking(move || {
             let _slot = slot;
             work()
@@ -59,7 +62,9 @@ mod tests {
         let here = thread::current().id();
         let there = slots.run(|| thread::current().id()).await.unwrap();
         assert_ne!(here, there);
-        let panicked = slots.run(|| std::panic::resume_unwind(Box::new("gone"))).await;
+        let panicked = slots
+            .run(|| std::panic::resume_unwind(Box::new("gone")))
+            .await;
         let error: Result<(), Broken> = panicked;
         assert!(error.is_err());
         assert_eq!(slots.run(|| 7).await.unwrap(), 7);

@@ -117,12 +117,17 @@ impl ports::Toolbox for Toolbox {
         };
         let found = entry.schema.check(&convert::to_value(input));
         let found = found.err().unwrap_or_default().into_iter();
-        found.map(|one| Violation::new(one.pointer, one.detail)).collect()
+        found
+            .map(|one| Violation::new(one.pointer, one.detail))
+            .collect()
     }
 
     async fn call(&self, invocation: Invocation<'_>) -> Result<Outcome, ToolError> {
         let Some(entry) = self.entries.get(invocation.tool) else {
-            return Err(ToolError::permanent("unknown_tool", unknown(invocation.tool)));
+            return Err(ToolError::permanent(
+                "unknown_tool",
+                unknown(invocation.tool),
+            ));
         };
         let call = Call {
             input: convert::to_value(invocation.input),

@@ -33,6 +33,3 @@ pub(crate) fn all(parts: &Parts) -> Vec<Box<dyn Tool>> {
         Box::new(time_sleep::TimeSleep::new(parts)),
     ]
 }
-
-#[cfg(test)]
-mod tests;

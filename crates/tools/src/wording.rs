@@ -28,7 +28,14 @@ mod tests {
         let shown = [0, 1, 999, 1_000, 12_345, 1_234_567].map(|number| counted(number, "byte"));
         assert_eq!(
             shown,
-            ["0 bytes", "1 byte", "999 bytes", "1,000 bytes", "12,345 bytes", "1,234,567 bytes"]
+            [
+                "0 bytes",
+                "1 byte",
+                "999 bytes",
+                "1,000 bytes",
+                "12,345 bytes",
+                "1,234,567 bytes"
+            ]
         );
     }
 }

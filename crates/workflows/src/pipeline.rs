@@ -16,7 +16,7 @@ pub struct Pipeline {
     pub name: String,
     /// What it is for.
     pub description: Option<String>,
-    /// What is done, as it was written; [`definition::parse`](crate::definition::parse) reads it.
+    /// What is done, as it was written; [`definition`](crate::definition) reads it.
     pub definition: Json,
     /// Counts changes, from 1.
     pub version: u64,

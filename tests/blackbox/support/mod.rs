@@ -3,5 +3,19 @@
 mod client;
 mod server;
 
+use std::time::{Duration, Instant};
+
 pub(crate) use client::{Answer, Client, User};
 pub(crate) use server::Server;
+
+/// Asks until there is an answer; gives up after some time.
+pub(crate) async fn eventually<T>(within: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(started.elapsed() < within, "it did not happen within {within:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

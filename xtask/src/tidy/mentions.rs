@@ -168,6 +168,9 @@ impl Reader {
         if path == "mod" {
             return self.module(tokens, context);
         }
+        if path == "use" {
+            return;
+        }
         while skip_colons(tokens) {
             match tokens.peek() {
                 Some(TokenTree::Ident(next)) => {

@@ -88,7 +88,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     let lines: Vec<String> = findings.iter().map(Finding::to_string).collect();
     ensure!(
         lines.is_empty(),
-        "{} invariants do not hold:\n{}",
+        "{} places are not as they must be:\n{}",
         lines.len(),
         lines.join("\n")
     );

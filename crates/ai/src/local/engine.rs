@@ -72,6 +72,10 @@ impl Engine {
 }
 
 /// Reads a file whole.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the model is a part of the program, no user's file"
+)]
 pub(super) async fn read(file: &Path) -> Result<Vec<u8>> {
     tokio::fs::read(file).await.map_err(|error| {
         let file = file.to_path_buf();

@@ -92,6 +92,10 @@ impl LocalModel {
     ///
     /// # Errors
     /// As [`open`](Self::open).
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the model is a part of the program, no user's file"
+    )]
     pub async fn open_with(folder: impl AsRef<Path>, options: LocalOptions) -> Result<Self> {
         let folder = folder.as_ref().to_path_buf();
         for name in [engine::CONFIG, engine::TOKENIZER, engine::WEIGHTS] {

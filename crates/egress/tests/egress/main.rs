@@ -446,6 +446,10 @@ async fn ports_can_be_restricted() -> Test {
 const TARGET: &str = "ARCHESAI_TEST_TARGET";
 
 #[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this test is about the environment"
+)]
 async fn proxy_variables_are_ignored() -> Test {
     if let Ok(target) = std::env::var(TARGET) {
         assert_eq!(open()?.send(Request::get(target)).await?.body, b"direct");

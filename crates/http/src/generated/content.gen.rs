@@ -468,8 +468,8 @@ pub struct ListArtifactsQuery {
     #[param(minimum = 1, maximum = 100)]
     pub limit: Option<i32>,
     /// Where to go on, as `next_cursor` of the page before said.
-    #[validate(length(min = 1, max = 1000))]
-    #[param(min_length = 1, max_length = 1000)]
+    #[validate(length(min = 1, max = 2000))]
+    #[param(min_length = 1, max_length = 2000)]
     pub cursor: Option<String>,
     /// What to sort by.
     pub sort: Option<ArtifactOrder>,
@@ -508,8 +508,8 @@ pub struct ListLabelsQuery {
     #[param(minimum = 1, maximum = 100)]
     pub limit: Option<i32>,
     /// Where to go on, as `next_cursor` of the page before said.
-    #[validate(length(min = 1, max = 1000))]
-    #[param(min_length = 1, max_length = 1000)]
+    #[validate(length(min = 1, max = 2000))]
+    #[param(min_length = 1, max_length = 2000)]
     pub cursor: Option<String>,
     /// What to sort by.
     pub sort: Option<LabelOrder>,

@@ -242,8 +242,8 @@ pub struct ListOrganizationsQuery {
     #[param(minimum = 1, maximum = 100)]
     pub limit: Option<i32>,
     /// Where to go on, as `next_cursor` of the page before said.
-    #[validate(length(min = 1, max = 1000))]
-    #[param(min_length = 1, max_length = 1000)]
+    #[validate(length(min = 1, max = 2000))]
+    #[param(min_length = 1, max_length = 2000)]
     pub cursor: Option<String>,
     /// What to sort by; `-` puts the newest first.
     pub sort: Option<super::common::CreationOrder>,
@@ -259,8 +259,8 @@ pub struct ListMembersQuery {
     #[param(minimum = 1, maximum = 100)]
     pub limit: Option<i32>,
     /// Where to go on, as `next_cursor` of the page before said.
-    #[validate(length(min = 1, max = 1000))]
-    #[param(min_length = 1, max_length = 1000)]
+    #[validate(length(min = 1, max = 2000))]
+    #[param(min_length = 1, max_length = 2000)]
     pub cursor: Option<String>,
     /// What to sort by; `-` puts the newest first.
     pub sort: Option<super::common::CreationOrder>,
@@ -276,8 +276,8 @@ pub struct ListInvitationsQuery {
     #[param(minimum = 1, maximum = 100)]
     pub limit: Option<i32>,
     /// Where to go on, as `next_cursor` of the page before said.
-    #[validate(length(min = 1, max = 1000))]
-    #[param(min_length = 1, max_length = 1000)]
+    #[validate(length(min = 1, max = 2000))]
+    #[param(min_length = 1, max_length = 2000)]
     pub cursor: Option<String>,
     /// What to sort by; `-` puts the newest first.
     pub sort: Option<super::common::CreationOrder>,

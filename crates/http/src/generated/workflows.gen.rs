@@ -663,8 +663,8 @@ pub struct ListPipelinesQuery {
     #[param(minimum = 1, maximum = 100)]
     pub limit: Option<i32>,
     /// Where to go on, as `next_cursor` of the page before said.
-    #[validate(length(min = 1, max = 1000))]
-    #[param(min_length = 1, max_length = 1000)]
+    #[validate(length(min = 1, max = 2000))]
+    #[param(min_length = 1, max_length = 2000)]
     pub cursor: Option<String>,
     /// What to sort by, `-created_at` unless said; `-` puts the greatest first.
     pub sort: Option<PipelineOrder>,
@@ -680,8 +680,8 @@ pub struct ListRunsQuery {
     #[param(minimum = 1, maximum = 100)]
     pub limit: Option<i32>,
     /// Where to go on, as `next_cursor` of the page before said.
-    #[validate(length(min = 1, max = 1000))]
-    #[param(min_length = 1, max_length = 1000)]
+    #[validate(length(min = 1, max = 2000))]
+    #[param(min_length = 1, max_length = 2000)]
     pub cursor: Option<String>,
     /// What to sort by, `-created_at` unless said; `-` puts the newest first.
     pub sort: Option<super::common::CreationOrder>,
@@ -703,8 +703,8 @@ pub struct ListRunStepsQuery {
     #[param(minimum = 1, maximum = 100)]
     pub limit: Option<i32>,
     /// Where to go on, as `next_cursor` of the page before said.
-    #[validate(length(min = 1, max = 1000))]
-    #[param(min_length = 1, max_length = 1000)]
+    #[validate(length(min = 1, max = 2000))]
+    #[param(min_length = 1, max_length = 2000)]
     pub cursor: Option<String>,
     /// What to sort by; `-` puts the newest first.
     pub sort: Option<super::common::CreationOrder>,
@@ -720,8 +720,8 @@ pub struct ListRunLogsQuery {
     #[param(minimum = 1, maximum = 100)]
     pub limit: Option<i32>,
     /// Where to go on, as `next_cursor` of the page before said.
-    #[validate(length(min = 1, max = 1000))]
-    #[param(min_length = 1, max_length = 1000)]
+    #[validate(length(min = 1, max = 2000))]
+    #[param(min_length = 1, max_length = 2000)]
     pub cursor: Option<String>,
     /// Only those that this run of a step told.
     #[serde(rename = "filter[run_step_id]")]

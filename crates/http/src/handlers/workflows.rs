@@ -1,9 +1,11 @@
 //! The operations tagged `workflows`.
 
+mod merged;
 mod position;
 mod shown;
 mod story;
 mod stream;
+mod telling;
 
 use std::sync::Arc;
 

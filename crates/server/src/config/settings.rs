@@ -37,7 +37,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("port", "8080", "The port to listen on; 0 takes a free one"),
     setting("data_dir", "{data}/archesai", "Where the database, the files and the keys lie"),
     setting("model_dir", "{cache}/archesai/models", "Where the local model lies"),
-    setting("log", "info", "What is logged: a level, or rules such as `info,archesai=debug`"),
+    setting(
+        "log",
+        "info,actix_server=warn",
+        "What is logged: a level, or rules such as `info,archesai=debug`",
+    ),
     setting("log_format", "text", "How it is logged: `text` or `json`"),
     secret(
         "master_key",

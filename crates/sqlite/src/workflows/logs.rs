@@ -1,15 +1,16 @@
 //! What step runs tell.
 
-use archesai_workflows::{
-    LogEntry, LogLevel, LogLine, OrganizationId, RunId, StepRunId,
-};
+use archesai_workflows::{LogEntry, LogLevel, LogLine, OrganizationId, RunId, StepRunId};
 use diesel::{
     prelude::*,
     sql_types::{BigInt, Text},
     sqlite::SqliteConnection,
 };
 
-use super::{columns::{Count, Word}, task::TaskResult};
+use super::{
+    columns::{Count, Word},
+    task::TaskResult,
+};
 use crate::{
     schema::{runs, step_logs, step_runs},
     types::{Id, Time, signed},

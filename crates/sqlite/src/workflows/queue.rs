@@ -117,10 +117,7 @@ pub(super) fn heartbeat(
 
 fn extend(connection: &mut SqliteConnection, worker: WorkerId, until: Time) -> TaskResult<()> {
     diesel::insert_into(workers::table)
-        .values((
-            workers::id.eq(Id(worker.0)),
-            workers::expires_at.eq(until),
-        ))
+        .values((workers::id.eq(Id(worker.0)), workers::expires_at.eq(until)))
         .on_conflict(workers::id)
         .do_update()
         .set(workers::expires_at.eq(excluded(workers::expires_at)))

@@ -6,12 +6,7 @@ use archesai_workflows::{
     engine::{RunRow, RunState},
     ports::{RunFilter, RunSort},
 };
-use diesel::{
-    dsl::exists,
-    prelude::*,
-    select,
-    sqlite::SqliteConnection,
-};
+use diesel::{dsl::exists, prelude::*, select, sqlite::SqliteConnection};
 
 use super::{
     columns::{Count, Word, json, json_of},

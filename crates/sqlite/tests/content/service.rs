@@ -213,6 +213,35 @@ async fn an_upload_that_fails_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_an_upload_is_can_be_said_after_its_bytes() {
+    let bench = Bench::new().await;
+    let early = NewArtifact {
+        labels: vec!["early".to_owned()],
+        ..named("early.txt")
+    };
+    let upload = bench.service.upload(OURS, ME, early).await;
+    let mut upload = upload.expect("it begins");
+    upload.write(b"cat".to_vec()).await.expect("it writes");
+    let refused = upload.describe(named(""));
+    assert!(matches!(refused, Err(Error::Invalid { field: "name", .. })));
+    let late = NewArtifact {
+        labels: vec!["late".to_owned()],
+        ..named("late.html")
+    };
+    upload.describe(late).expect("it is fine");
+    let stored = upload.finish().await.expect("it finishes");
+    assert_eq!(
+        (stored.name.as_str(), stored.media_type.as_str()),
+        ("late.html", "text/html")
+    );
+    assert_eq!(
+        (stored.labels.as_slice(), stored.size),
+        (&["late".to_owned()][..], 3)
+    );
+    assert_eq!(bench.events("label.created"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bytes_of_an_upload_that_died_are_swept() {
     let bench = Bench::new().await;
     // What a process leaves that dies after the bytes were durable and before the row was.

@@ -18,6 +18,33 @@ pub(super) fn install(environment: &mut Environment<'static>, bytes: usize) {
     environment.add_filter("string", move |state: &State, value: &Engine| {
         as_text(state, value, bytes)
     });
+    environment.add_filter("join", move |state: &State, items: &Engine, separator: Option<String>| {
+        join(state, items, separator.as_deref().unwrap_or_default(), bytes)
+    });
+}
+
+/// The items as text, one after the other. The engine's own filter leaves out items that are not defined.
+fn join(state: &State, items: &Engine, separator: &str, bytes: usize) -> Result<String, Error> {
+    if items.is_undefined() {
+        return Err(Error::from(ErrorKind::UndefinedError));
+    }
+    let mut text = String::new();
+    for (index, item) in items.try_iter()?.enumerate() {
+        if index > 0 {
+            text.push_str(separator);
+        }
+        if item.is_undefined() {
+            let detail = format!("item {index} of what is joined is not defined");
+            return Err(Error::new(ErrorKind::InvalidOperation, detail));
+        }
+        text.push_str(&as_text(state, &item, bytes)?);
+        state.consume_fuel(1)?;
+        if text.len() > bytes {
+            let detail = format!("the result is larger than {bytes} bytes");
+            return Err(Error::new(ErrorKind::InvalidOperation, detail));
+        }
+    }
+    Ok(text)
 }
 
 /// Null is nothing, text is itself, everything else is JSON.

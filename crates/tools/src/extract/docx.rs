@@ -148,7 +148,7 @@ impl Body {
             Element::Paragraph => self.paragraph = Paragraph::default(),
             Element::Table => self.writer.paragraph(),
             Element::Row => self.writer.line(),
-            Element::Cell if !self.silent() && !self.writer.at_line_start() => self.writer.push("\t")?,
+            Element::Cell if !self.silent() => self.writer.column(),
             Element::Other => self.empty(tag)?,
             _ => {}
         }

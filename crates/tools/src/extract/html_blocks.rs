@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn depth_counts_what_is_open() {
         let page = "<!doctype html><html><body><p>a<p>b<br><div><b>x</b><i>y</i></div>";
-        assert_eq!(measure(page), Shape { tags: 10, depth: 2 });
+        assert_eq!(measure(page), Shape { tags: 11, depth: 2 });
         assert_eq!(measure(&"<span>".repeat(50)).depth, 50);
     }
 

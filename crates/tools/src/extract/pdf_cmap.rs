@@ -79,7 +79,7 @@ impl CMap {
     }
 
     fn read_spaces(&mut self, tokens: &mut Tokens) {
-        while let (Some(Token::Hex(low)), Some(Token::Hex(high))) = (tokens.next(), tokens.next()) {
+        while let Some((low, high)) = tokens.pair() {
             if self.spaces.len() < 64 {
                 self.spaces.push((low.len(), number(&low), number(&high)));
             }
@@ -87,7 +87,7 @@ impl CMap {
     }
 
     fn read_chars(&mut self, tokens: &mut Tokens) {
-        while let (Some(Token::Hex(code)), Some(Token::Hex(text))) = (tokens.next(), tokens.next()) {
+        while let Some((code, text)) = tokens.pair() {
             if self.full() {
                 return;
             }
@@ -96,7 +96,7 @@ impl CMap {
     }
 
     fn read_ranges(&mut self, tokens: &mut Tokens) {
-        while let (Some(Token::Hex(low)), Some(Token::Hex(high))) = (tokens.next(), tokens.next()) {
+        while let Some((low, high)) = tokens.pair() {
             let (length, low, high) = (low.len(), number(&low), number(&high));
             match tokens.next() {
                 _ if self.full() => return,
@@ -176,6 +176,15 @@ impl<'a> Tokens<'a> {
                 let token = Token::Word(&self.0[..end]);
                 self.take(&self.0[end..], token)
             }
+        }
+    }
+
+    /// Two strings, or nothing at the end of a section.
+    fn pair(&mut self) -> Option<(Vec<u8>, Vec<u8>)> {
+        let Some(Token::Hex(first)) = self.next() else { return None };
+        match self.next() {
+            Some(Token::Hex(second)) => Some((first, second)),
+            _ => None,
         }
     }
 

@@ -72,6 +72,9 @@ impl Font {
             });
             rest = &rest[length..];
         }
+        if text.contains(LIGATURES) {
+            *text = text.chars().fold(String::new(), push_letters);
+        }
     }
 
     fn write(&self, length: usize, code: u32, text: &mut String) {
@@ -100,6 +103,19 @@ impl Widths {
         });
         width.unwrap_or(self.usual)
     }
+}
+
+/// The ligatures of Latin typesetting, U+FB00 to U+FB06. Nobody searches for them.
+const LIGATURES: [char; 7] = ['\u{fb00}', '\u{fb01}', '\u{fb02}', '\u{fb03}', '\u{fb04}', '\u{fb05}', '\u{fb06}'];
+
+/// Adds a character, a ligature as its letters.
+fn push_letters(mut text: String, character: char) -> String {
+    const LETTERS: [&str; 7] = ["ff", "fi", "fl", "ffi", "ffl", "st", "st"];
+    match LIGATURES.iter().position(|ligature| *ligature == character) {
+        Some(index) => text.push_str(LETTERS[index]),
+        None => text.push(character),
+    }
+    text
 }
 
 fn ends_with(name: &[u8], end: &[u8]) -> bool {

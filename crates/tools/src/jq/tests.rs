@@ -116,7 +116,7 @@ fn nothing_reaches_out_of_the_filter() {
 fn endless_filters_end() {
     let limits = Limits {
         time: Duration::from_secs(20),
-        steps: 3_000_000,
+        steps: 500_000,
         memory_bytes: 64 << 20,
         value_bytes: 8 << 20,
         ..Limits::default()

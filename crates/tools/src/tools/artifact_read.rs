@@ -38,7 +38,11 @@ impl ArtifactRead {
     }
 
     /// The text as it was extracted or, before it is indexed, as it will be; `None` where there is none.
-    async fn text(&self, call: &Call<'_>, artifact: &Artifact) -> Result<Option<String>, ToolError> {
+    async fn text(
+        &self,
+        call: &Call<'_>,
+        artifact: &Artifact,
+    ) -> Result<Option<String>, ToolError> {
         let failed = failure::of_artifact(artifact.id);
         let stored = self.artifacts.text(call.actor, artifact.id).await;
         if let Some(text) = stored.map_err(&failed)? {
@@ -48,8 +52,16 @@ impl ArtifactRead {
         if artifact.size > limit {
             return Ok(None);
         }
-        let bytes = self.artifacts.bytes(call.actor, artifact.id, limit).await.map_err(&failed)?;
-        match self.extractor.read(bytes, &artifact.media_type, &artifact.name).await {
+        let bytes = self
+            .artifacts
+            .bytes(call.actor, artifact.id, limit)
+            .await
+            .map_err(&failed)?;
+        match self
+            .extractor
+            .read(bytes, &artifact.media_type, &artifact.name)
+            .await
+        {
             Ok(extracted) => Ok(Some(extracted.text)),
             Err(error @ ExtractError::Busy) => Err(failure::of_document(&error)),
             Err(error) => {
@@ -78,7 +90,11 @@ impl Tool for ArtifactRead {
         let artifact = found.map_err(failure::of_artifact(artifact_id))?;
         let text = self.text(&call, &artifact).await?;
         let chars = text.as_ref().map_or(0, |text| text.chars().count());
-        call.tell(&format!("read {}, {}", artifact.name, counted(chars, "character")));
+        call.tell(&format!(
+            "read {}, {}",
+            artifact.name,
+            counted(chars, "character")
+        ));
         done(json!({
             "artifact_id": artifact.id,
             "name": artifact.name,
@@ -101,6 +117,14 @@ fn output() -> Value {
         "labels": {"type": "array", "items": {"type": "string"}, "description": "Its labels."},
         "text": {"type": ["string", "null"], "description": "The text in it; null where none can be found."},
     });
-    let required = ["artifact_id", "name", "media_type", "size", "metadata", "labels", "text"];
+    let required = [
+        "artifact_id",
+        "name",
+        "media_type",
+        "size",
+        "metadata",
+        "labels",
+        "text",
+    ];
     shapes::object(properties, &required)
 }

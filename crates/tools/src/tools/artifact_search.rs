@@ -80,12 +80,12 @@ impl Tool for ArtifactSearch {
         let found = self.artifacts.search(call.actor, request).await;
         let hits = found.map_err(|error| failure::of_content(&error))?;
         call.tell(&format!("found {}", counted(hits.len(), "passage")));
-        let results: Vec<_> = hits.into_iter().map(result).collect();
+        let results: Vec<_> = hits.iter().map(result).collect();
         done(json!({"results": results}))
     }
 }
 
-fn result(hit: Hit) -> Value {
+fn result(hit: &Hit) -> Value {
     json!({
         "artifact_id": hit.artifact_id,
         "artifact_name": hit.artifact_name,
@@ -133,7 +133,14 @@ fn output() -> Value {
         "score": {"type": "number", "description": "How good it is; comparable within one answer only."},
         "position": shapes::count("Its place among the passages of the artifact, from 0."),
     });
-    let required = ["artifact_id", "artifact_name", "chunk_id", "text", "score", "position"];
+    let required = [
+        "artifact_id",
+        "artifact_name",
+        "chunk_id",
+        "text",
+        "score",
+        "position",
+    ];
     let result = shapes::members(result, &required);
     let properties = json!({
         "results": {"type": "array", "items": result, "description": "The passages, the best first."},

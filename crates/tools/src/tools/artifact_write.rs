@@ -71,7 +71,10 @@ impl Tool for ArtifactWrite {
         let input: Input = call.read()?;
         let (bytes, media_type) = match input.content {
             Value::String(text) => (text.into_bytes(), None),
-            value => (value.to_string().into_bytes(), Some("application/json".to_owned())),
+            value => (
+                value.to_string().into_bytes(),
+                Some("application/json".to_owned()),
+            ),
         };
         let new = NewArtifact {
             id: Some(ArtifactId(call.step_run_id.0)),

@@ -64,8 +64,16 @@ impl Tool for CsvParse {
         let options = Options { delimiter, header };
         let parse = move || table::parse(&text, &options, &Limits::default());
         let table = self.0.run(parse).await?.map_err(|error| failed(&error))?;
-        let size = |member: &str| table.get(member).and_then(Value::as_array).map_or(0, Vec::len);
-        let (rows, columns) = (counted(size("rows"), "row"), counted(size("columns"), "column"));
+        let size = |member: &str| {
+            table
+                .get(member)
+                .and_then(Value::as_array)
+                .map_or(0, Vec::len)
+        };
+        let (rows, columns) = (
+            counted(size("rows"), "row"),
+            counted(size("columns"), "column"),
+        );
         call.tell(&format!("parsed {rows} of {columns}"));
         done(table)
     }

@@ -83,7 +83,10 @@ impl EmbeddingCreate {
         let failed = failure::of_artifact(id);
         let whole = self.artifacts.text(call.actor, id).await.map_err(&failed)?;
         let passages = located(whole.as_deref().unwrap_or_default(), texts);
-        self.artifacts.store_passages(call.actor, id, passages).await.map_err(&failed)
+        self.artifacts
+            .store_passages(call.actor, id, passages)
+            .await
+            .map_err(&failed)
     }
 
     async fn vectors(&self, model: &ModelInfo, texts: Vec<String>) -> Result<Value, ToolError> {
@@ -155,7 +158,10 @@ impl Tool for EmbeddingCreate {
         }
         let dimensions = grouped(model.dimensions as usize);
         let texts = counted(count, "text");
-        call.tell(&format!("embedded {texts} in {dimensions} dimensions by {}", model.name));
+        call.tell(&format!(
+            "embedded {texts} in {dimensions} dimensions by {}",
+            model.name
+        ));
         done(output)
     }
 }

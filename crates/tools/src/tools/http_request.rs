@@ -1,12 +1,8 @@
 //! `http.request`: something asked of the web.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use archesai_workflows::{Outcome, StepRunId, ToolError};
+use archesai_workflows::{Clock, Outcome, StepRunId, ToolError};
 use async_trait::async_trait;
 use encoding_rs::{Encoding, UTF_8};
 use serde::Deserialize;
@@ -29,6 +25,7 @@ const LONGEST: u64 = 300;
 /// Sends HTTP requests.
 pub(super) struct HttpRequest {
     web: Arc<dyn Web>,
+    clock: Arc<dyn Clock>,
 }
 
 #[derive(Deserialize)]
@@ -56,6 +53,7 @@ impl HttpRequest {
     pub(super) fn new(parts: &Parts) -> Self {
         Self {
             web: Arc::clone(&parts.web),
+            clock: Arc::clone(&parts.clock),
         }
     }
 }
@@ -75,11 +73,18 @@ impl Tool for HttpRequest {
     async fn call(&self, mut call: Call<'_>) -> Result<Outcome, ToolError> {
         let request = request(call.read()?, call.step_run_id);
         let asked = format!("{} {}", request.method, without_query(&request.url));
-        let begun = Instant::now();
+        let begun = self.clock.now();
         let response = self.web.send(request).await?;
         let (status, size) = (response.status, counted(response.body.len(), "byte"));
-        let time = begun.elapsed().as_millis();
-        call.tell(&format!("{asked} answered {status} with {size} after {time} ms"));
+        let time = self
+            .clock
+            .now()
+            .duration_since(begun)
+            .unwrap_or_default()
+            .as_millis();
+        call.tell(&format!(
+            "{asked} answered {status} with {size} after {time} ms"
+        ));
         done(answer(&response))
     }
 }
@@ -90,10 +95,16 @@ fn request(input: Input, step_run: StepRunId) -> WebRequest {
     let (body, media_type) = match input.body {
         Value::Null => (None, None),
         Value::String(text) => (Some(text.into_bytes()), Some("text/plain; charset=utf-8")),
-        value => (Some(value.to_string().into_bytes()), Some("application/json")),
+        value => (
+            Some(value.to_string().into_bytes()),
+            Some("application/json"),
+        ),
     };
     let mut unless_given = |name: &str, value: String| {
-        if !headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)) {
+        if !headers
+            .iter()
+            .any(|(given, _)| given.eq_ignore_ascii_case(name))
+        {
             headers.push((name.to_owned(), value));
         }
     };
@@ -132,14 +143,22 @@ fn answer(response: &WebResponse) -> Value {
     {
         output.insert("json".to_owned(), value);
     }
-    output.insert("body".to_owned(), Value::from(text(media_type, &response.body)));
+    output.insert(
+        "body".to_owned(),
+        Value::from(text(media_type, &response.body)),
+    );
     output.insert("headers".to_owned(), json!(headers));
     output.insert("status".to_owned(), Value::from(response.status));
     Value::Object(output)
 }
 
 fn is_json(media_type: &str) -> bool {
-    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = media_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     essence == "application/json" || essence.ends_with("+json")
 }
 
@@ -202,14 +221,28 @@ mod tests {
 
     #[test]
     fn charsets_are_heeded() {
-        assert_eq!(text("text/plain; Charset=\"ISO-8859-1\"", b"gr\xfc\xdfe"), "grüße");
-        assert_eq!(text("text/plain; charset=no-such", "grüße".as_bytes()), "grüße");
+        assert_eq!(
+            text("text/plain; Charset=\"ISO-8859-1\"", b"gr\xfc\xdfe"),
+            "grüße"
+        );
+        assert_eq!(
+            text("text/plain; charset=no-such", "grüße".as_bytes()),
+            "grüße"
+        );
         assert_eq!(text("", b"\xff"), "\u{fffd}");
     }
 
     #[test]
     fn secrets_in_queries_are_not_told() {
-        assert_eq!(without_query("https://a.example/x?key=1#y"), "https://a.example/x");
-        assert_eq!(without_query(&format!("https://{}", "ä".repeat(300))).chars().count(), 200);
+        assert_eq!(
+            without_query("https://a.example/x?key=1#y"),
+            "https://a.example/x"
+        );
+        assert_eq!(
+            without_query(&format!("https://{}", "ä".repeat(300)))
+                .chars()
+                .count(),
+            200
+        );
     }
 }

@@ -46,7 +46,11 @@ impl Tool for JsonTransform {
     async fn call(&self, mut call: Call<'_>) -> Result<Outcome, ToolError> {
         let Input { input, filter } = call.read()?;
         let transform = move || jq::transform(&input, &filter, &Limits::default());
-        let result = self.0.run(transform).await?.map_err(|error| failed(&error))?;
+        let result = self
+            .0
+            .run(transform)
+            .await?
+            .map_err(|error| failed(&error))?;
         done(json!({"result": result}))
     }
 }

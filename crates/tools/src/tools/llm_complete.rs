@@ -61,7 +61,11 @@ impl From<Input> for Completion {
     fn from(input: Input) -> Self {
         let message = |role| move |content| Message { role, content };
         let system = input.system.map(message(Role::System));
-        let said = input.messages.unwrap_or_default().into_iter().map(Message::from);
+        let said = input
+            .messages
+            .unwrap_or_default()
+            .into_iter()
+            .map(Message::from);
         let prompt = input.prompt.map(message(Role::User));
         Self {
             model: input.model,

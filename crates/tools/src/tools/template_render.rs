@@ -49,7 +49,9 @@ impl Tool for TemplateRender {
         let render = move || template::render(&template, &variables);
         let rendered = self.0.run(render).await?;
         let text = rendered.map_err(|error| {
-            let line = error.line.map_or_else(String::new, |line| format!("line {line}: "));
+            let line = error
+                .line
+                .map_or_else(String::new, |line| format!("line {line}: "));
             ToolError::permanent("template_failed", format!("{line}{}", error.detail))
         })?;
         done(json!({"text": text}))

@@ -86,7 +86,10 @@ impl Tool for TextExtract {
         let input = call.read()?;
         let document = self.open(&call, input).await?;
         let media_type = document.media_type;
-        let read = self.extractor.read(document.bytes, &media_type, &document.name).await;
+        let read = self
+            .extractor
+            .read(document.bytes, &media_type, &document.name)
+            .await;
         let extracted = read.map_err(|error| failure::of_document(&error))?;
         let chars = extracted.text.chars().count();
         call.tell(&told(&extracted, chars));
@@ -118,7 +121,9 @@ fn output() -> Value {
 
 fn told(extracted: &Extracted, chars: usize) -> String {
     let pages = extracted.sections.iter();
-    let pages = pages.filter(|section| section.kind == SectionKind::Page).count();
+    let pages = pages
+        .filter(|section| section.kind == SectionKind::Page)
+        .count();
     let text = counted(chars, "character");
     match pages {
         0 => format!("extracted {text}"),

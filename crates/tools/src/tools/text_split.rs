@@ -66,8 +66,12 @@ impl Tool for TextSplit {
         let input: Input = call.read()?;
         let split = move || split::split(&input.text, input.max_chars, input.overlap);
         let split = self.0.run(split).await?;
-        let chunks = split.map_err(|error| ToolError::permanent("invalid_input", error.to_string()))?;
-        call.tell(&format!("split the text into {}", counted(chunks.len(), "passage")));
+        let chunks =
+            split.map_err(|error| ToolError::permanent("invalid_input", error.to_string()))?;
+        call.tell(&format!(
+            "split the text into {}",
+            counted(chunks.len(), "passage")
+        ));
         done(json!({"count": chunks.len(), "chunks": chunks}))
     }
 }

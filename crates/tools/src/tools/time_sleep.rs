@@ -58,7 +58,8 @@ impl Tool for TimeSleep {
             return done(json!({"slept_seconds": seconds}));
         }
         let length = Duration::try_from_secs_f64(input.seconds);
-        let length = length.map_err(|error| ToolError::permanent("invalid_input", error.to_string()))?;
+        let length =
+            length.map_err(|error| ToolError::permanent("invalid_input", error.to_string()))?;
         call.tell(&format!("sleeps for {length:?}"));
         Ok(Outcome::Sleep {
             until: self.clock.now() + length,

@@ -75,6 +75,7 @@ impl Toolbox for TextTools {
 struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the adapter that asks")]
     fn now(&self) -> SystemTime {
         SystemTime::now()
     }

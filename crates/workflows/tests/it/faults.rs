@@ -109,6 +109,20 @@ async fn an_error_that_may_pass_is_retried() {
 }
 
 #[tokio::test]
+async fn an_attempt_begins_without_the_sleeps_of_the_one_before() {
+    let world = World::new(|call| match (call.attempt, call.sleeps) {
+        (1, 0) => Ok(Outcome::Sleep {
+            until: std::time::UNIX_EPOCH,
+        }),
+        (1, _) => Err(ToolError::transient("busy", "try again")),
+        (_, sleeps) => Ok(Outcome::Done(Json::from(i64::from(sleeps)))),
+    });
+    let run = world.finish(ONE, "{}").await;
+    let step = world.step(run.id, "a").await;
+    assert_eq!((step.attempt, step.output), (2, Some(Json::from(0))));
+}
+
+#[tokio::test]
 async fn attempts_are_used_up() {
     let world = World::new(|_| Err(ToolError::transient("busy", "try again")));
     let run = world.finish(ONE, "{}").await;

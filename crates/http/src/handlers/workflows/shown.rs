@@ -213,9 +213,17 @@ pub(super) fn tool(spec: &ToolSpec) -> Result<api::Tool, Problem> {
     Ok(api::Tool {
         name: spec.name.clone(),
         description: spec.description.clone(),
-        input_schema: object(&spec.input_schema)?,
-        output_schema: object(&spec.output_schema)?,
+        input_schema: schema(&spec.input_schema)?,
+        output_schema: schema(&spec.output_schema)?,
     })
+}
+
+/// A schema as an object, whose way to say `true` is to say nothing.
+fn schema(schema: &Json) -> Result<Map<String, Value>, Problem> {
+    match schema {
+        Json::Bool(true) => Ok(Map::new()),
+        schema => object(schema),
+    }
 }
 
 #[cfg(test)]
