@@ -18,7 +18,11 @@ async fn a_newcomer_signs_up_in_and_out() {
     let sessions = again.client.get("/v1/auth/sessions").await.expect(200);
     assert_eq!(sessions["data"].as_array().unwrap().len(), 2);
 
-    again.client.post("/v1/auth/logout", json!({})).await.expect(204);
+    again
+        .client
+        .post("/v1/auth/logout", json!({}))
+        .await
+        .expect(204);
     again.client.get("/v1/users/me").await.problem(401);
     ada.client.get("/v1/users/me").await.expect(200);
 }
@@ -28,7 +32,11 @@ async fn an_address_is_taken_once_whatever_its_case() {
     let server = Server::start();
     server.sign_up("ada").await;
     let body = json!({ "email": "ADA@Example.com", "name": "Eve", "password": "long enough" });
-    server.guest().post("/v1/auth/register", body).await.problem(409);
+    server
+        .guest()
+        .post("/v1/auth/register", body)
+        .await
+        .problem(409);
 }
 
 #[tokio::test]
@@ -49,7 +57,11 @@ async fn wrong_credentials_tell_nothing() {
     server.sign_up("ada").await;
     let login = async |email: &str, password: &str| {
         let body = json!({ "email": email, "password": password });
-        let problem = server.guest().post("/v1/auth/login", body).await.problem(401);
+        let problem = server
+            .guest()
+            .post("/v1/auth/login", body)
+            .await
+            .problem(401);
         problem["detail"].clone()
     };
     let wrong = login("ada@example.com", "wrong password").await;
@@ -83,13 +95,22 @@ async fn a_revoked_session_is_refused_at_once() {
     let other = ada.sign_in(&server.guest()).await;
     let id = other.tokens["session"]["id"].as_str().unwrap();
     other.client.get("/v1/users/me").await.expect(200);
-    ada.client.delete(&format!("/v1/auth/sessions/{id}")).await.expect(204);
+    ada.client
+        .delete(&format!("/v1/auth/sessions/{id}"))
+        .await
+        .expect(204);
     other.client.get("/v1/users/me").await.problem(401);
-    ada.client.delete(&format!("/v1/auth/sessions/{id}")).await.problem(404);
+    ada.client
+        .delete(&format!("/v1/auth/sessions/{id}"))
+        .await
+        .problem(404);
 
     let eve = server.sign_up("eve").await;
     let id = ada.tokens["session"]["id"].as_str().unwrap();
-    eve.client.delete(&format!("/v1/auth/sessions/{id}")).await.problem(404);
+    eve.client
+        .delete(&format!("/v1/auth/sessions/{id}"))
+        .await
+        .problem(404);
     ada.client.get("/v1/users/me").await.expect(200);
 }
 
@@ -99,7 +120,11 @@ async fn a_profile_is_changed_by_version() {
     let ada = server.sign_up("ada").await;
     let read = ada.client.get("/v1/users/me").await;
     let etag = read.header("etag").unwrap().to_owned();
-    let known = ada.client.with("if-none-match", &etag).get("/v1/users/me").await;
+    let known = ada
+        .client
+        .with("if-none-match", &etag)
+        .get("/v1/users/me")
+        .await;
     assert_eq!((known.status, known.bytes.len()), (304, 0));
 
     let careful = ada.client.with("if-match", &etag);
@@ -117,14 +142,25 @@ async fn a_new_password_ends_the_other_sessions() {
     let server = Server::start();
     let ada = server.sign_up("ada").await;
     let other = ada.sign_in(&server.guest()).await;
-    let change = |current: &str| json!({ "current_password": current, "new_password": "another one" });
+    let change =
+        |current: &str| json!({ "current_password": current, "new_password": "another one" });
     let path = "/v1/users/me/password";
-    ada.client.post(path, change("wrong")).await.fault("/current_password");
-    ada.client.post(path, change("correct horse battery staple")).await.expect(204);
+    ada.client
+        .post(path, change("wrong"))
+        .await
+        .fault("/current_password");
+    ada.client
+        .post(path, change("correct horse battery staple"))
+        .await
+        .expect(204);
     other.client.get("/v1/users/me").await.problem(401);
     ada.client.get("/v1/users/me").await.expect(200);
     let body = json!({ "email": ada.email, "password": "another one" });
-    server.guest().post("/v1/auth/login", body).await.expect(200);
+    server
+        .guest()
+        .post("/v1/auth/login", body)
+        .await
+        .expect(200);
 }
 
 #[tokio::test]
@@ -138,13 +174,19 @@ async fn an_api_key_does_what_its_scopes_say() {
     let program = server.guest().bearing(token);
     let place = format!("/v1/organizations/{}", ada.organization);
     program.get(&place).await.expect(200);
-    program.patch(&place, json!({ "name": "x" })).await.problem(403);
+    program
+        .patch(&place, json!({ "name": "x" }))
+        .await
+        .problem(403);
     program.get("/v1/api-keys").await.problem(403);
 
     let listed = ada.client.get("/v1/api-keys").await.expect(200);
     assert!(listed["data"][0].get("token").is_none());
     let id = key["id"].as_str().unwrap();
-    ada.client.delete(&format!("/v1/api-keys/{id}")).await.expect(204);
+    ada.client
+        .delete(&format!("/v1/api-keys/{id}"))
+        .await
+        .expect(204);
     program.get(&place).await.problem(401);
 }
 
@@ -158,14 +200,21 @@ async fn an_idempotent_sign_up_answers_the_same_again() {
     assert_eq!(first.expect(201), second.expect(201));
     assert_eq!(second.header("idempotency-replayed"), Some("true"));
     let other = json!({ "email": "b@example.com", "name": "B", "password": "long enough" });
-    client.post("/v1/auth/register", other).await.fault("/header/idempotency-key");
+    client
+        .post("/v1/auth/register", other)
+        .await
+        .fault("/header/idempotency-key");
 }
 
 #[tokio::test]
 async fn access_tokens_can_be_checked_with_the_published_keys() {
     let server = Server::start();
     let ada: User = server.sign_up("ada").await;
-    let keys = server.guest().get("/.well-known/jwks.json").await.expect(200);
+    let keys = server
+        .guest()
+        .get("/.well-known/jwks.json")
+        .await
+        .expect(200);
     assert_eq!(keys["keys"][0]["crv"], "Ed25519");
     let token = ada.tokens["access_token"].as_str().unwrap();
     assert_eq!(token.split('.').count(), 3);

@@ -16,13 +16,33 @@ async fn malformed_bodies_are_refused_by_place() {
         body[name] = value;
         body
     };
-    guest.post(path, with("email", json!(5))).await.fault("/email");
-    guest.post(path, with("email", json!("nobody"))).await.fault("/email");
-    guest.post(path, with("password", json!("short"))).await.fault("/password");
-    guest.post(path, with("name", json!("   "))).await.fault("/name");
-    guest.post(path, with("colour", json!("red"))).await.fault("/colour");
-    guest.post(path, json!({ "email": "a@example.com", "name": "A" })).await.fault("/password");
-    let long = guest.post(path, with("password", json!("p".repeat(2000)))).await;
+    guest
+        .post(path, with("email", json!(5)))
+        .await
+        .fault("/email");
+    guest
+        .post(path, with("email", json!("nobody")))
+        .await
+        .fault("/email");
+    guest
+        .post(path, with("password", json!("short")))
+        .await
+        .fault("/password");
+    guest
+        .post(path, with("name", json!("   ")))
+        .await
+        .fault("/name");
+    guest
+        .post(path, with("colour", json!("red")))
+        .await
+        .fault("/colour");
+    guest
+        .post(path, json!({ "email": "a@example.com", "name": "A" }))
+        .await
+        .fault("/password");
+    let long = guest
+        .post(path, with("password", json!("p".repeat(2000))))
+        .await;
     assert!(!long.fault("/password").contains("pppp"));
 }
 
@@ -32,14 +52,25 @@ async fn what_is_not_json_is_refused() {
     let guest = server.guest();
     let send = async |media_type: &str, body: &str| {
         let request = guest.request(Method::POST, "/v1/auth/login");
-        let request = request.header("content-type", media_type).body(body.to_owned());
+        let request = request
+            .header("content-type", media_type)
+            .body(body.to_owned());
         guest.send(request).await
     };
     send("application/json", "{").await.problem(400);
-    send("application/json", r#"{"email":"a","email":"b","password":"c"}"#).await.problem(400);
-    send("application/json", &"[".repeat(100_000)).await.problem(400);
+    send(
+        "application/json",
+        r#"{"email":"a","email":"b","password":"c"}"#,
+    )
+    .await
+    .problem(400);
+    send("application/json", &"[".repeat(100_000))
+        .await
+        .problem(400);
     send("text/plain", "{}").await.problem(415);
-    send("application/json", &format!("\"{}\"", "a".repeat(20 << 20))).await.problem(413);
+    send("application/json", &format!("\"{}\"", "a".repeat(20 << 20)))
+        .await
+        .problem(413);
     let zipped = guest.with("content-encoding", "gzip");
     zipped.post("/v1/auth/login", json!({})).await.problem(415);
     guest.get("/healthz").await.expect(200);
@@ -50,16 +81,43 @@ async fn malformed_ids_cursors_queries_and_headers_are_refused() {
     let server = Server::start();
     let ada = server.sign_up("ada").await;
     let client = &ada.client;
-    client.get("/v1/organizations/not-an-id").await.fault("/path/id");
-    client.delete("/v1/auth/sessions/12").await.fault("/path/id");
-    client.get("/v1/organizations?cursor=nonsense").await.fault("/query/cursor");
-    client.get("/v1/organizations?limit=0").await.fault("/query/limit");
-    client.get("/v1/organizations?limit=101").await.fault("/query/limit");
-    client.get("/v1/organizations?limit=many").await.fault("/query/limit");
-    client.get("/v1/organizations?sort=colour").await.fault("/query/sort");
-    client.get("/v1/organizations?colour=red").await.fault("/query/colour");
+    client
+        .get("/v1/organizations/not-an-id")
+        .await
+        .fault("/path/id");
+    client
+        .delete("/v1/auth/sessions/12")
+        .await
+        .fault("/path/id");
+    client
+        .get("/v1/organizations?cursor=nonsense")
+        .await
+        .fault("/query/cursor");
+    client
+        .get("/v1/organizations?limit=0")
+        .await
+        .fault("/query/limit");
+    client
+        .get("/v1/organizations?limit=101")
+        .await
+        .fault("/query/limit");
+    client
+        .get("/v1/organizations?limit=many")
+        .await
+        .fault("/query/limit");
+    client
+        .get("/v1/organizations?sort=colour")
+        .await
+        .fault("/query/sort");
+    client
+        .get("/v1/organizations?colour=red")
+        .await
+        .fault("/query/colour");
     let careless = client.with("if-match", "whatever");
-    careless.patch("/v1/users/me", json!({})).await.fault("/header/if-match");
+    careless
+        .patch("/v1/users/me", json!({}))
+        .await
+        .fault("/header/if-match");
 }
 
 #[tokio::test]
@@ -80,7 +138,10 @@ async fn unknown_paths_methods_and_tokens_are_problems_too() {
 async fn request_ids_are_taken_when_harmless_and_made_when_not() {
     let server = Server::start();
     let guest = server.guest();
-    let named = guest.with("x-request-id", "from-client.1").get("/healthz").await;
+    let named = guest
+        .with("x-request-id", "from-client.1")
+        .get("/healthz")
+        .await;
     assert_eq!(named.header("x-request-id"), Some("from-client.1"));
     let odd = guest.with("x-request-id", "a b;c");
     let made = odd.get("/nowhere").await;
@@ -93,13 +154,19 @@ async fn too_many_guesses_must_wait() {
     let guest = server.guest();
     let body = json!({ "email": "a@example.com", "password": "wrong" });
     for _ in 0..3 {
-        guest.post("/v1/auth/login", body.clone()).await.problem(401);
+        guest
+            .post("/v1/auth/login", body.clone())
+            .await
+            .problem(401);
     }
     let refused = guest.post("/v1/auth/login", body).await;
     refused.problem(429);
     let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=60).contains(&wait), "{wait}");
-    assert_eq!(refused.header("ratelimit-policy"), Some("\"guest\";q=3;w=60"));
+    assert_eq!(
+        refused.header("ratelimit-policy"),
+        Some("\"guest\";q=3;w=60")
+    );
 }
 
 #[tokio::test]

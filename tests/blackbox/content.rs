@@ -20,7 +20,9 @@ pub(crate) async fn upload(client: &Client, name: &str, labels: &str) -> Value {
     let form = multipart::Form::new()
         .part("file", multipart::Part::bytes(bytes).file_name(file_name))
         .text("labels", labels.to_owned());
-    let request = client.request(Method::POST, "/v1/artifacts").multipart(form);
+    let request = client
+        .request(Method::POST, "/v1/artifacts")
+        .multipart(form);
     client.send(request).await.expect(201)
 }
 
@@ -42,7 +44,10 @@ async fn every_kind_of_document_becomes_searchable() {
         ("fhs-3.0.pdf", "hierarchy standard"),
         ("constitution.docx", "supermajority"),
         ("html/sql-vacuum.html", "reclaims storage"),
-        ("social-contract.txt", "contract with the free software community"),
+        (
+            "social-contract.txt",
+            "contract with the free software community",
+        ),
         ("seattle-weather.csv", "drizzle"),
     ];
     for (name, words) in names {
@@ -52,9 +57,16 @@ async fn every_kind_of_document_becomes_searchable() {
         let filter = json!({ "artifact_ids": [artifact["id"]] });
         let body = json!({ "query": words, "mode": "keyword", "limit": 1, "filter": filter });
         let hits = ada.client.post("/v1/search", body).await.expect(200);
-        assert_eq!(hits["data"][0]["artifact_id"], artifact["id"], "{name}: {hits}");
+        assert_eq!(
+            hits["data"][0]["artifact_id"], artifact["id"],
+            "{name}: {hits}"
+        );
     }
-    let all = ada.client.get("/v1/artifacts?filter[label]=real&limit=100").await.expect(200);
+    let all = ada
+        .client
+        .get("/v1/artifacts?filter[label]=real&limit=100")
+        .await
+        .expect(200);
     assert_eq!(all["data"].as_array().unwrap().len(), names.len());
 }
 
@@ -80,7 +92,11 @@ async fn bytes_come_back_whole_and_in_part() {
     assert_eq!(part.header("content-range"), Some(range.as_str()));
     let tail = ada.client.with("range", "bytes=-5").get(&path).await;
     assert!(tail.bytes == bytes[bytes.len() - 5..]);
-    ada.client.with("range", "bytes=999999999-").get(&path).await.problem(416);
+    ada.client
+        .with("range", "bytes=999999999-")
+        .get(&path)
+        .await
+        .problem(416);
 }
 
 #[tokio::test]
@@ -91,11 +107,23 @@ async fn an_artifact_is_changed_by_version_and_deleted() {
     let artifact = ada.client.post("/v1/artifacts", body).await.expect(201);
     indexed(&ada.client, &artifact).await;
     let path = format!("/v1/artifacts/{}", artifact["id"].as_str().unwrap());
-    let etag = ada.client.get(&path).await.header("etag").unwrap().to_owned();
+    let etag = ada
+        .client
+        .get(&path)
+        .await
+        .header("etag")
+        .unwrap()
+        .to_owned();
     let careful = ada.client.with("if-match", &etag);
-    let changed = careful.patch(&path, json!({ "labels": ["b", "a"] })).await.expect(200);
+    let changed = careful
+        .patch(&path, json!({ "labels": ["b", "a"] }))
+        .await
+        .expect(200);
     assert_eq!(changed["labels"], json!(["a", "b"]));
-    careful.patch(&path, json!({ "name": "x" })).await.problem(412);
+    careful
+        .patch(&path, json!({ "name": "x" }))
+        .await
+        .problem(412);
     let filter = "/v1/artifacts?filter[metadata]={\"team\":\"legal\"}";
     let found = ada.client.get(filter).await.expect(200);
     assert_eq!(found["data"].as_array().unwrap().len(), 1);
@@ -104,7 +132,10 @@ async fn an_artifact_is_changed_by_version_and_deleted() {
 
     ada.client.delete(&path).await.expect(204);
     ada.client.get(&path).await.problem(404);
-    ada.client.get(&format!("{path}/content")).await.problem(404);
+    ada.client
+        .get(&format!("{path}/content"))
+        .await
+        .problem(404);
     let body = json!({ "query": "hello", "mode": "keyword" });
     let hits = ada.client.post("/v1/search", body).await.expect(200);
     assert_eq!(hits["data"], json!([]));
@@ -145,8 +176,15 @@ async fn without_a_model_search_says_so_and_words_work() {
     indexed(&ada.client, &artifact).await;
     let body = json!({ "query": "fox", "mode": "semantic" });
     let problem = ada.client.post("/v1/search", body).await.problem(409);
-    assert!(problem["detail"].as_str().unwrap().contains("model"), "{problem}");
-    let hits = ada.client.post("/v1/search", json!({ "query": "FOX\" OR *" })).await.expect(200);
+    assert!(
+        problem["detail"].as_str().unwrap().contains("model"),
+        "{problem}"
+    );
+    let hits = ada
+        .client
+        .post("/v1/search", json!({ "query": "FOX\" OR *" }))
+        .await
+        .expect(200);
     assert_eq!(hits["data"][0]["artifact_id"], artifact["id"]);
 }
 
@@ -157,16 +195,26 @@ async fn what_cannot_be_read_says_why() {
     let send = async |name: &str, bytes: Vec<u8>| {
         let part = multipart::Part::bytes(bytes).file_name(name.to_owned());
         let form = multipart::Form::new().part("file", part);
-        let request = ada.client.request(Method::POST, "/v1/artifacts").multipart(form);
+        let request = ada
+            .client
+            .request(Method::POST, "/v1/artifacts")
+            .multipart(form);
         let artifact = ada.client.send(request).await.expect(201);
         indexed(&ada.client, &artifact).await
     };
     let mut broken = document("fhs-3.0.pdf");
     broken.truncate(20_000);
-    for (name, bytes) in [("broken.pdf", broken), ("broken.docx", b"PK\x03\x04nonsense".to_vec())] {
+    for (name, bytes) in [
+        ("broken.pdf", broken),
+        ("broken.docx", b"PK\x03\x04nonsense".to_vec()),
+    ] {
         let found = send(name, bytes).await;
         assert_eq!(found["index_status"], "failed", "{found}");
-        assert!(found["index_error"].as_str().is_some_and(|error| !error.is_empty()));
+        assert!(
+            found["index_error"]
+                .as_str()
+                .is_some_and(|error| !error.is_empty())
+        );
     }
     let found = send("picture.bin", vec![0, 159, 146, 150, 0, 1, 2, 3]).await;
     assert_eq!(found["index_status"], "unsupported", "{found}");
@@ -178,7 +226,10 @@ async fn an_oversized_upload_leaves_nothing() {
     let ada = server.sign_up("ada").await;
     let part = multipart::Part::bytes(vec![b'x'; 4096]).file_name("big.txt");
     let form = multipart::Form::new().part("file", part);
-    let request = ada.client.request(Method::POST, "/v1/artifacts").multipart(form);
+    let request = ada
+        .client
+        .request(Method::POST, "/v1/artifacts")
+        .multipart(form);
     ada.client.send(request).await.problem(413);
     let all = ada.client.get("/v1/artifacts").await.expect(200);
     assert_eq!(all["data"], json!([]));

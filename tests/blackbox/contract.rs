@@ -38,6 +38,11 @@ async fn what_is_not_public_takes_a_credential() {
         let path = path.replace('{', "").replace('}', "");
         let answer = guest.send(guest.request(method.clone(), &path)).await;
         let public = operation["x-authorization"] == "public";
-        assert_eq!(answer.status != 401, public, "{method} {path}: {}", answer.status);
+        assert_eq!(
+            answer.status != 401,
+            public,
+            "{method} {path}: {}",
+            answer.status
+        );
     }
 }

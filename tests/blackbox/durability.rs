@@ -13,7 +13,9 @@ use crate::{
 async fn a_run_goes_on_after_kill_9() {
     let mut server = Server::with(&[("EMBEDDINGS", "off"), ("STEP_LEASE", "1s")]);
     let ada = server.sign_up("ada").await;
-    let mut steps = vec![json!({ "id": "s0", "tool": "json.transform", "with": { "input": 0, "filter": ". + 1" } })];
+    let mut steps = vec![
+        json!({ "id": "s0", "tool": "json.transform", "with": { "input": 0, "filter": ". + 1" } }),
+    ];
     for at in 1..30 {
         let input = format!("{{{{ steps.s{}.output.result }}}}", at - 1);
         steps.push(json!({ "id": format!("s{at}"), "tool": "json.transform", "with": { "input": input, "filter": ". + 1" } }));
@@ -30,7 +32,11 @@ async fn a_run_goes_on_after_kill_9() {
     let client = ada.client.at(&server.url);
     for run in runs {
         let over = ended(&client, &run).await;
-        assert_eq!((&over["status"], &over["output"]["n"]), (&json!("succeeded"), &json!(30)), "{over}");
+        assert_eq!(
+            (&over["status"], &over["output"]["n"]),
+            (&json!("succeeded"), &json!(30)),
+            "{over}"
+        );
     }
 }
 
@@ -61,10 +67,15 @@ async fn acknowledged_writes_survive_kill_9() {
 async fn the_server_stops_when_told_and_ends_what_it_does() {
     let mut server = Server::start();
     let ada = server.sign_up("ada").await;
-    let definition = json!({ "steps": [{ "id": "wait", "tool": "time.sleep", "with": { "seconds": 3600 } }] });
+    let definition =
+        json!({ "steps": [{ "id": "wait", "tool": "time.sleep", "with": { "seconds": 3600 } }] });
     let pipeline = pipeline(&ada.client, definition).await;
     let run = start(&ada.client, &pipeline, json!({})).await;
-    let watching = ada.client.request(reqwest::Method::GET, &format!("{run}/events")).send().await;
+    let watching = ada
+        .client
+        .request(reqwest::Method::GET, &format!("{run}/events"))
+        .send()
+        .await;
     let started = Instant::now();
     assert!(server.terminate());
     assert!(started.elapsed() < Duration::from_secs(10));

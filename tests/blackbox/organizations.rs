@@ -15,15 +15,31 @@ async fn a_team_comes_together_and_apart() {
     let bob = ada.bring_in(&guest, &bob, "viewer").await;
 
     let place = format!("/v1/organizations/{}", ada.organization);
-    let members = ada.client.get(&format!("{place}/members")).await.expect(200);
+    let members = ada
+        .client
+        .get(&format!("{place}/members"))
+        .await
+        .expect(200);
     let members = members["data"].as_array().unwrap();
     assert_eq!(members.len(), 2);
-    assert_eq!((&members[1]["email"], &members[1]["role"]), (&json!(bob.email), &json!("viewer")));
+    assert_eq!(
+        (&members[1]["email"], &members[1]["role"]),
+        (&json!(bob.email), &json!("viewer"))
+    );
 
-    bob.client.patch(&place, json!({ "name": "x" })).await.problem(403);
+    bob.client
+        .patch(&place, json!({ "name": "x" }))
+        .await
+        .problem(403);
     let member = format!("{place}/members/{}", members[1]["id"].as_str().unwrap());
-    ada.client.patch(&member, json!({ "role": "admin" })).await.expect(200);
-    bob.client.patch(&place, json!({ "name": "Engines" })).await.expect(200);
+    ada.client
+        .patch(&member, json!({ "role": "admin" }))
+        .await
+        .expect(200);
+    bob.client
+        .patch(&place, json!({ "name": "Engines" }))
+        .await
+        .expect(200);
 
     ada.client.delete(&member).await.expect(204);
     bob.client.get(&place).await.problem(404);
@@ -39,13 +55,24 @@ async fn the_last_owner_stays() {
     let own = ada.client.get(&members).await.expect(200)["data"][0]["id"].clone();
     let own = format!("{members}/{}", own.as_str().unwrap());
     ada.client.delete(&own).await.problem(409);
-    ada.client.patch(&own, json!({ "role": "admin" })).await.problem(409);
+    ada.client
+        .patch(&own, json!({ "role": "admin" }))
+        .await
+        .problem(409);
 
     let bob = ada.bring_in(&guest, &bob, "owner").await;
     let all = ada.client.get(&members).await.expect(200);
-    let ids: Vec<_> = all["data"].as_array().unwrap().iter().map(|m| m["id"].clone()).collect();
+    let ids: Vec<_> = all["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| m["id"].clone())
+        .collect();
     let leave = |user: &crate::support::User, id: &serde_json::Value| {
-        let (client, path) = (user.client.clone(), format!("{members}/{}", id.as_str().unwrap()));
+        let (client, path) = (
+            user.client.clone(),
+            format!("{members}/{}", id.as_str().unwrap()),
+        );
         async move { client.delete(&path).await.status }
     };
     let both = futures_util::join!(leave(&ada, &ids[0]), leave(&bob, &ids[1]));
@@ -68,7 +95,10 @@ async fn an_invitation_is_for_one_address_and_accepted_once() {
     let won = answers.iter().filter(|answer| answer.status == 200).count();
     assert_eq!(won, 1);
     bob.client.post(accept, token).await.problem(409);
-    bob.client.post(accept, json!({ "token": "ari_unknown" })).await.problem(404);
+    bob.client
+        .post(accept, json!({ "token": "ari_unknown" }))
+        .await
+        .problem(404);
     let open = ada.client.get(&path).await.expect(200);
     assert_eq!(open["data"], json!([]));
 
@@ -107,13 +137,25 @@ async fn lists_are_read_in_stable_pages() {
         }
         // What comes meanwhile neither moves nor repeats what was there.
         if names.len() == 2 {
-            ada.client.post("/v1/organizations", json!({ "name": "new" })).await.expect(201);
+            ada.client
+                .post("/v1/organizations", json!({ "name": "new" }))
+                .await
+                .expect(201);
         }
-        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            break;
+        };
         path = format!("/v1/organizations?limit=2&cursor={cursor}");
     }
-    assert_eq!(names[1..], ["team 0", "team 1", "team 2", "team 3", "team 4", "new"]);
-    let newest = ada.client.get("/v1/organizations?sort=-created_at&limit=1").await.expect(200);
+    assert_eq!(
+        names[1..],
+        ["team 0", "team 1", "team 2", "team 3", "team 4", "new"]
+    );
+    let newest = ada
+        .client
+        .get("/v1/organizations?sort=-created_at&limit=1")
+        .await
+        .expect(200);
     assert_eq!(newest["data"][0]["name"], "new");
     let cursor = newest["next_cursor"].as_str().unwrap();
     let turned = format!("/v1/organizations?sort=created_at&cursor={cursor}");
@@ -125,7 +167,11 @@ async fn a_deleted_organization_is_gone_for_everybody() {
     let server = Server::start();
     let ada = server.sign_up("ada").await;
     let guest = server.guest();
-    let team = ada.client.post("/v1/organizations", json!({ "name": "team" })).await.expect(201);
+    let team = ada
+        .client
+        .post("/v1/organizations", json!({ "name": "team" }))
+        .await
+        .expect(201);
     let place = format!("/v1/organizations/{}", team["id"].as_str().unwrap());
     let bob = server.sign_up("bob").await;
     let ada = ada.switch(&guest, team["id"].as_str().unwrap()).await;

@@ -21,7 +21,10 @@ pub(crate) async fn pipeline(client: &Client, definition: Value) -> String {
 /// Starts a run, and answers its path.
 pub(crate) async fn start(client: &Client, pipeline: &str, input: Value) -> String {
     let path = format!("{pipeline}/runs");
-    let run = client.post(&path, json!({ "input": input })).await.expect(202);
+    let run = client
+        .post(&path, json!({ "input": input }))
+        .await
+        .expect(202);
     format!("/v1/runs/{}", run["id"].as_str().unwrap())
 }
 
@@ -60,22 +63,54 @@ async fn a_document_is_extracted_split_and_stored() {
         "outputs": { "artifact_id": "{{ steps.store.output.artifact_id }}", "pieces": "{{ steps.split.output.count }}" },
     });
     let pipeline = pipeline(&ada.client, definition).await;
-    let run = start(&ada.client, &pipeline, json!({ "artifact_id": artifact["id"] })).await;
+    let run = start(
+        &ada.client,
+        &pipeline,
+        json!({ "artifact_id": artifact["id"] }),
+    )
+    .await;
     let run_ended = ended(&ada.client, &run).await;
-    assert_eq!((&run_ended["status"], &run_ended["progress"]), (&json!("succeeded"), &json!(100.0)));
+    assert_eq!(
+        (&run_ended["status"], &run_ended["progress"]),
+        (&json!("succeeded"), &json!(100.0))
+    );
 
     let stored = run_ended["output"]["artifact_id"].as_str().unwrap();
-    let content = ada.client.get(&format!("/v1/artifacts/{stored}/content")).await.expect(200);
+    let content = ada
+        .client
+        .get(&format!("/v1/artifacts/{stored}/content"))
+        .await
+        .expect(200);
     let lengths = content.as_array().unwrap();
     assert_eq!(json!(lengths.len()), run_ended["output"]["pieces"]);
     assert!(lengths.iter().all(|length| length.as_u64().unwrap() <= 800));
 
-    let steps = ada.client.get(&format!("{run}/steps?limit=100")).await.expect(200);
-    let extract = steps["data"].as_array().unwrap().iter().find(|step| step["id"] == "extract").unwrap();
+    let steps = ada
+        .client
+        .get(&format!("{run}/steps?limit=100"))
+        .await
+        .expect(200);
+    let extract = steps["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|step| step["id"] == "extract")
+        .unwrap();
     assert_eq!(extract["input"]["artifact_id"], artifact["id"]);
-    assert!(extract["output"]["text"].as_str().unwrap().contains("Debian"));
+    assert!(
+        extract["output"]["text"]
+            .as_str()
+            .unwrap()
+            .contains("Debian")
+    );
     let logs = ada.client.get(&format!("{run}/logs")).await.expect(200);
-    assert!(logs["data"].as_array().unwrap().iter().any(|line| line["message"].as_str().unwrap().contains("extracted")));
+    assert!(
+        logs["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|line| line["message"].as_str().unwrap().contains("extracted"))
+    );
 }
 
 #[tokio::test]
@@ -107,12 +142,22 @@ async fn a_run_is_watched_live_and_again_from_anywhere() {
         .map(|event| event.2["progress"].as_f64().unwrap())
         .collect();
     assert_eq!(progress, [50.0, 100.0]);
-    assert_eq!((all[0].1.as_str(), &all[0].2["status"]), ("run", &json!("queued")));
+    assert_eq!(
+        (all[0].1.as_str(), &all[0].2["status"]),
+        ("run", &json!("queued"))
+    );
     let last = all.last().unwrap();
-    assert_eq!((last.1.as_str(), &last.2["status"]), ("run", &json!("succeeded")));
+    assert_eq!(
+        (last.1.as_str(), &last.2["status"]),
+        ("run", &json!("succeeded"))
+    );
     let rest = read(Some(&all[2].0)).await;
     assert_eq!(rest, all[3..]);
-    ada.client.with("last-event-id", "nonsense").get(&format!("{run}/events")).await.problem(422);
+    ada.client
+        .with("last-event-id", "nonsense")
+        .get(&format!("{run}/events"))
+        .await
+        .problem(422);
 }
 
 /// Id, name and data of the events of a stream.
@@ -120,7 +165,12 @@ fn events(text: &str) -> Vec<(String, String, Value)> {
     let blocks = text.split("\n\n").filter(|block| block.contains("data: "));
     blocks
         .map(|block| {
-            let line = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            let line = |name: &str| {
+                block
+                    .lines()
+                    .find_map(|line| line.strip_prefix(name))
+                    .unwrap()
+            };
             let data = serde_json::from_str(line("data: ")).unwrap();
             (line("id: ").to_owned(), line("event: ").to_owned(), data)
         })
@@ -137,8 +187,11 @@ async fn a_wrong_definition_is_refused_by_place() {
     };
     let step = |id: &str, with: Value| json!({ "id": id, "tool": "text.split", "with": with });
     let unknown = json!({ "steps": [{ "id": "a", "tool": "no.such", "with": {} }] });
-    check(unknown.clone()).await.fault("/definition/steps/0/tool");
-    let twice = json!({ "steps": [step("a", json!({ "text": "x" })), step("a", json!({ "text": "x" }))] });
+    check(unknown.clone())
+        .await
+        .fault("/definition/steps/0/tool");
+    let twice =
+        json!({ "steps": [step("a", json!({ "text": "x" })), step("a", json!({ "text": "x" }))] });
     check(twice).await.fault("/definition/steps/1/id");
     let misfit = json!({ "steps": [step("a", json!({ "text": 5 }))] });
     check(misfit).await.fault("/definition/steps/0/with/text");
@@ -154,7 +207,10 @@ async fn a_wrong_definition_is_refused_by_place() {
     let odd = json!({ "steps": [], "colour": "red" });
     check(odd).await.fault("/definition/colour");
 
-    let checked = ada.client.post("/v1/pipelines/validate", json!({ "definition": unknown })).await;
+    let checked = ada
+        .client
+        .post("/v1/pipelines/validate", json!({ "definition": unknown }))
+        .await;
     let checked = checked.expect(200);
     assert_eq!(checked["valid"], false);
     let listed = ada.client.get("/v1/pipelines").await.expect(200);
@@ -173,7 +229,10 @@ async fn inputs_are_checked_against_the_definition() {
     let pipeline = pipeline(&ada.client, definition).await;
     let path = format!("{pipeline}/runs");
     let refuse = async |input: Value, pointer: &str| {
-        ada.client.post(&path, json!({ "input": input })).await.fault(pointer);
+        ada.client
+            .post(&path, json!({ "input": input }))
+            .await
+            .fault(pointer);
     };
     refuse(json!({}), "/input/text").await;
     refuse(json!({ "text": 5 }), "/input/text").await;
@@ -192,7 +251,10 @@ async fn a_run_is_cancelled_once_and_runs_nothing_more() {
     assert!(cancelled.status < 300, "{cancelled:?}");
     let over = ended(&ada.client, &run).await;
     assert_eq!(over["status"], "cancelled");
-    ada.client.post(&format!("{run}/cancel"), json!({})).await.problem(409);
+    ada.client
+        .post(&format!("{run}/cancel"), json!({}))
+        .await
+        .problem(409);
     let steps = ada.client.get(&format!("{run}/steps")).await.expect(200);
     for step in steps["data"].as_array().unwrap() {
         assert_eq!(step["status"], "cancelled", "{step}");
@@ -212,7 +274,10 @@ async fn a_failing_step_is_tried_again_and_then_reported() {
     let pipeline = pipeline(&ada.client, definition).await;
     let run = start(&ada.client, &pipeline, json!({})).await;
     let over = ended(&ada.client, &run).await;
-    assert_eq!((&over["status"], &over["error"]["step"]), (&json!("failed"), &json!("call")));
+    assert_eq!(
+        (&over["status"], &over["error"]["step"]),
+        (&json!("failed"), &json!("call"))
+    );
     let steps = ada.client.get(&format!("{run}/steps")).await.expect(200);
     assert_eq!(steps["data"][0]["attempt"], 3);
     assert!(steps["data"][0]["error"]["message"].is_string());
@@ -222,7 +287,12 @@ async fn a_failing_step_is_tried_again_and_then_reported() {
 async fn a_pipeline_reaches_no_private_address() {
     let server = Server::start();
     let ada = server.sign_up("ada").await;
-    for url in [server.url.as_str(), "http://localhost/", "http://169.254.169.254/", "http://0x7f.1/"] {
+    for url in [
+        server.url.as_str(),
+        "http://localhost/",
+        "http://169.254.169.254/",
+        "http://0x7f.1/",
+    ] {
         let definition = json!({ "steps": [
             { "id": "call", "tool": "http.request", "with": { "method": "GET", "url": url } },
         ] });
@@ -238,12 +308,27 @@ async fn every_tool_shows_its_schemas() {
     let server = Server::start();
     let ada = server.sign_up("ada").await;
     let tools = ada.client.get("/v1/tools").await.expect(200);
-    let names: Vec<_> = tools["data"].as_array().unwrap().iter().map(|tool| tool["name"].clone()).collect();
-    for name in ["text.extract", "text.split", "embedding.create", "artifact.write", "json.transform"] {
+    let names: Vec<_> = tools["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tool| tool["name"].clone())
+        .collect();
+    for name in [
+        "text.extract",
+        "text.split",
+        "embedding.create",
+        "artifact.write",
+        "json.transform",
+    ] {
         assert!(names.contains(&json!(name)), "{name}");
     }
     for name in names {
-        let tool = ada.client.get(&format!("/v1/tools/{}", name.as_str().unwrap())).await.expect(200);
+        let tool = ada
+            .client
+            .get(&format!("/v1/tools/{}", name.as_str().unwrap()))
+            .await
+            .expect(200);
         assert_eq!(tool["input_schema"]["type"], "object");
         assert!(tool["output_schema"].is_object());
     }

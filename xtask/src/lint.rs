@@ -31,10 +31,12 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     }
     let mut documentation = process::cargo(root)?;
     documentation
-        .args(["doc", "--workspace", "--no-deps"])
+        .args(["doc", "--workspace", "--no-deps", "--keep-going"])
         .env("RUSTDOCFLAGS", "-D warnings");
     let outcomes = [
-        check("cargo fmt", || quietly(&mut fmt(root, &["--check"])?)),
+        check("cargo fmt", || {
+            quietly(&mut fmt(root, &["--check", "--", "--files-with-diff"])?)
+        }),
         check("tidy", || tidy::check(root)),
         check("codegen", || {
             codegen::run(root, &codegen::Arguments { check: true })
@@ -65,6 +67,7 @@ fn clippy(root: &Path) -> Result<Command> {
         "clippy",
         "--workspace",
         "--all-targets",
+        "--keep-going",
         "--",
         "-D",
         "warnings",

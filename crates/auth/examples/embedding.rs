@@ -94,13 +94,19 @@ impl Repository for Memory {
     }
 
     async fn find_session(&self, id: SessionId) -> Result<Option<Session>> {
-        Ok(self.tables().sessions.get(&id).map(|(session, _)| session.clone()))
+        Ok(self
+            .tables()
+            .sessions
+            .get(&id)
+            .map(|(session, _)| session.clone()))
     }
 
     async fn find_session_by_token(&self, token: &TokenDigest) -> Result<Option<Session>> {
         let tables = self.tables();
         let mut rows = tables.sessions.values();
-        Ok(rows.find(|(_, known)| known == token).map(|(session, _)| session.clone()))
+        Ok(rows
+            .find(|(_, known)| known == token)
+            .map(|(session, _)| session.clone()))
     }
 
     async fn find_session_by_spent_token(&self, _token: &TokenDigest) -> Result<Option<Session>> {
@@ -141,7 +147,9 @@ impl Repository for Memory {
     async fn delete_expired_sessions(&self, now: SystemTime) -> Result<u64> {
         let mut tables = self.tables();
         let before = tables.sessions.len();
-        tables.sessions.retain(|_, (session, _)| session.expires_at > now);
+        tables
+            .sessions
+            .retain(|_, (session, _)| session.expires_at > now);
         Ok((before - tables.sessions.len()) as u64)
     }
 
@@ -244,7 +252,10 @@ impl OpaqueTokens for Plain {
 
 impl AccessTokens for Plain {
     fn sign(&self, claims: &Claims) -> Result<String> {
-        Ok(format!("{}/{}/{}", claims.sid, claims.sub, claims.organization_id))
+        Ok(format!(
+            "{}/{}/{}",
+            claims.sid, claims.sub, claims.organization_id
+        ))
     }
 
     fn verify(&self, token: &str, _now: SystemTime) -> Result<Claims> {
@@ -348,7 +359,10 @@ async fn main() -> Result<()> {
         password: password.to_owned(),
         user_agent: None,
     };
-    assert!(matches!(auth.login(login("wrong")).await, Err(Error::WrongCredentials)));
+    assert!(matches!(
+        auth.login(login("wrong")).await,
+        Err(Error::WrongCredentials)
+    ));
     let signed_in = auth.login(login("correct horse")).await?;
     let identity = auth.authenticate(&signed_in.access_token).await?;
     assert_eq!(identity.user_id, signed_up.user.id);

@@ -78,7 +78,9 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused() {
         let long = format!("{}@example.com", "a".repeat(65));
-        for text in ["", "ada", "@b", "a@", "a@b..c", "a b@c.d", "a@-b.c", "a@b@c", &long] {
+        for text in [
+            "", "ada", "@b", "a@", "a@b..c", "a b@c.d", "a@-b.c", "a@b@c", &long,
+        ] {
             assert!(Email::parse(text).is_err(), "{text}");
         }
     }

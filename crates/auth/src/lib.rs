@@ -26,6 +26,8 @@ pub use email::Email;
 pub use error::{Error, Result};
 pub use kernel::*;
 pub use model::*;
-pub use service::{Adapters, Login, PasswordChange, Registration, Service, Settings, SignedIn, UserChanges};
+pub use service::{
+    Adapters, Login, PasswordChange, Registration, Service, Settings, SignedIn, UserChanges,
+};
 pub use session::Session;
 pub use user::User;

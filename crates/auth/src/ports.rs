@@ -33,10 +33,8 @@ pub trait Repository: Send + Sync + 'static {
     fn find_users(&self, ids: &[UserId]) -> impl Future<Output = Result<Vec<User>>> + Send;
 
     /// The hash of a user's password; `None` for no such user or one without a password.
-    fn find_password_hash(
-        &self,
-        id: UserId,
-    ) -> impl Future<Output = Result<Option<String>>> + Send;
+    fn find_password_hash(&self, id: UserId)
+    -> impl Future<Output = Result<Option<String>>> + Send;
 
     /// Adds a user.
     ///
@@ -114,10 +112,7 @@ pub trait Repository: Send + Sync + 'static {
     fn delete_session(&self, id: SessionId) -> impl Future<Output = Result<bool>> + Send;
 
     /// Deletes the sessions that ended before `now`, and answers how many.
-    fn delete_expired_sessions(
-        &self,
-        now: SystemTime,
-    ) -> impl Future<Output = Result<u64>> + Send;
+    fn delete_expired_sessions(&self, now: SystemTime) -> impl Future<Output = Result<u64>> + Send;
 
     /// Adds an API key together with its digest.
     fn insert_api_key(

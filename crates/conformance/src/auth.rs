@@ -68,7 +68,10 @@ pub async fn suite(store: &impl Store) {
 
 async fn users_are_found_as_they_were_put(store: &impl Store) {
     let user = stored_user(store).await;
-    assert_eq!(store.find_user(user.id).await.unwrap().as_ref(), Some(&user));
+    assert_eq!(
+        store.find_user(user.id).await.unwrap().as_ref(),
+        Some(&user)
+    );
     let found = store.find_user_by_email(&user.email).await.unwrap();
     assert_eq!(found.as_ref(), Some(&user));
     let hash = store.find_password_hash(user.id).await.unwrap();
@@ -87,7 +90,10 @@ async fn users_are_found_as_they_were_put(store: &impl Store) {
 
 async fn an_address_is_taken_once(store: &impl Store) {
     let first = stored_user(store).await;
-    let second = User { email: first.email, ..user() };
+    let second = User {
+        email: first.email,
+        ..user()
+    };
     let refused = store.insert_user(&second, "hash").await;
     assert!(matches!(refused, Err(Error::EmailTaken)), "{refused:?}");
     assert_eq!(store.find_user(second.id).await.unwrap(), None);
@@ -95,12 +101,23 @@ async fn an_address_is_taken_once(store: &impl Store) {
 
 async fn a_user_is_updated_from_the_version_before(store: &impl Store) {
     let user = stored_user(store).await;
-    let changed = User { name: "B".to_owned(), version: 2, updated_at: time(9), ..user.clone() };
+    let changed = User {
+        name: "B".to_owned(),
+        version: 2,
+        updated_at: time(9),
+        ..user.clone()
+    };
     store.update_user(&changed).await.unwrap();
-    assert_eq!(store.find_user(user.id).await.unwrap().as_ref(), Some(&changed));
+    assert_eq!(
+        store.find_user(user.id).await.unwrap().as_ref(),
+        Some(&changed)
+    );
     for stale in [changed, self::user()] {
         let refused = store.update_user(&stale).await;
-        assert!(matches!(refused, Err(Error::VersionConflict)), "{refused:?}");
+        assert!(
+            matches!(refused, Err(Error::VersionConflict)),
+            "{refused:?}"
+        );
     }
 }
 
@@ -108,10 +125,19 @@ async fn sessions_are_found_by_id_and_newest_token(store: &impl Store) {
     let session = session(&stored_user(store).await);
     let token = digest();
     store.insert_session(&session, &token).await.unwrap();
-    assert_eq!(store.find_session(session.id).await.unwrap().as_ref(), Some(&session));
-    assert_eq!(store.find_session_by_token(&token).await.unwrap(), Some(session));
+    assert_eq!(
+        store.find_session(session.id).await.unwrap().as_ref(),
+        Some(&session)
+    );
+    assert_eq!(
+        store.find_session_by_token(&token).await.unwrap(),
+        Some(session)
+    );
     assert_eq!(store.find_session_by_token(&digest()).await.unwrap(), None);
-    assert_eq!(store.find_session_by_spent_token(&token).await.unwrap(), None);
+    assert_eq!(
+        store.find_session_by_spent_token(&token).await.unwrap(),
+        None
+    );
 }
 
 async fn a_token_is_rotated_once_and_spent(store: &impl Store) {
@@ -124,30 +150,68 @@ async fn a_token_is_rotated_once_and_spent(store: &impl Store) {
         active_organization_id: OrganizationId(fresh()),
         ..session
     };
-    assert!(store.rotate_session_token(&moved, &old, &new).await.unwrap());
-    assert!(!store.rotate_session_token(&moved, &old, &digest()).await.unwrap());
+    assert!(
+        store
+            .rotate_session_token(&moved, &old, &new)
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .rotate_session_token(&moved, &old, &digest())
+            .await
+            .unwrap()
+    );
     assert_eq!(store.find_session_by_token(&old).await.unwrap(), None);
-    assert_eq!(store.find_session_by_token(&new).await.unwrap().as_ref(), Some(&moved));
-    assert_eq!(store.find_session_by_spent_token(&old).await.unwrap(), Some(moved));
+    assert_eq!(
+        store.find_session_by_token(&new).await.unwrap().as_ref(),
+        Some(&moved)
+    );
+    assert_eq!(
+        store.find_session_by_spent_token(&old).await.unwrap(),
+        Some(moved)
+    );
 }
 
 async fn a_switched_session_spends_its_token(store: &impl Store) {
     let session = session(&stored_user(store).await);
     let (old, new) = (digest(), digest());
     store.insert_session(&session, &old).await.unwrap();
-    let moved = Session { active_organization_id: OrganizationId(fresh()), ..session };
+    let moved = Session {
+        active_organization_id: OrganizationId(fresh()),
+        ..session
+    };
     assert!(store.switch_session(&moved, &new).await.unwrap());
-    assert_eq!(store.find_session_by_token(&new).await.unwrap().as_ref(), Some(&moved));
-    assert_eq!(store.find_session_by_spent_token(&old).await.unwrap().as_ref(), Some(&moved));
-    let nobody = Session { id: SessionId(fresh()), ..moved };
+    assert_eq!(
+        store.find_session_by_token(&new).await.unwrap().as_ref(),
+        Some(&moved)
+    );
+    assert_eq!(
+        store
+            .find_session_by_spent_token(&old)
+            .await
+            .unwrap()
+            .as_ref(),
+        Some(&moved)
+    );
+    let nobody = Session {
+        id: SessionId(fresh()),
+        ..moved
+    };
     assert!(!store.switch_session(&nobody, &digest()).await.unwrap());
 }
 
 async fn live_sessions_are_listed_newest_first(store: &impl Store) {
     let user = stored_user(store).await;
-    let at = |seconds: u64| Session { created_at: time(seconds), ..session(&user) };
+    let at = |seconds: u64| Session {
+        created_at: time(seconds),
+        ..session(&user)
+    };
     let (first, second) = (at(1), at(2));
-    let over = Session { expires_at: time(10), ..at(3) };
+    let over = Session {
+        expires_at: time(10),
+        ..at(3)
+    };
     for session in [&second, &over, &first] {
         store.insert_session(session, &digest()).await.unwrap();
     }
@@ -159,12 +223,23 @@ async fn sessions_are_deleted_once_and_when_expired(store: &impl Store) {
     let user = stored_user(store).await;
     let (one, token) = (session(&user), digest());
     store.insert_session(&one, &token).await.unwrap();
-    assert!(store.rotate_session_token(&one, &token, &digest()).await.unwrap());
+    assert!(
+        store
+            .rotate_session_token(&one, &token, &digest())
+            .await
+            .unwrap()
+    );
     assert!(store.delete_session(one.id).await.unwrap());
     assert!(!store.delete_session(one.id).await.unwrap());
-    assert_eq!(store.find_session_by_spent_token(&token).await.unwrap(), None);
+    assert_eq!(
+        store.find_session_by_spent_token(&token).await.unwrap(),
+        None
+    );
 
-    let over = Session { expires_at: time(3), ..session(&user) };
+    let over = Session {
+        expires_at: time(3),
+        ..session(&user)
+    };
     store.insert_session(&over, &digest()).await.unwrap();
     assert!(store.delete_expired_sessions(time(3)).await.unwrap() >= 1);
     assert_eq!(store.find_session(over.id).await.unwrap(), None);
@@ -185,15 +260,30 @@ async fn api_keys_belong_to_a_user_in_an_organization(store: &impl Store) {
     };
     let token = digest();
     store.insert_api_key(&key, &token).await.unwrap();
-    assert_eq!(store.find_api_key_by_token(&token).await.unwrap().as_ref(), Some(&key));
-    assert_eq!(store.list_api_keys(organization, user.id).await.unwrap(), vec![key.clone()]);
+    assert_eq!(
+        store.find_api_key_by_token(&token).await.unwrap().as_ref(),
+        Some(&key)
+    );
+    assert_eq!(
+        store.list_api_keys(organization, user.id).await.unwrap(),
+        vec![key.clone()]
+    );
     let (elsewhere, other) = (OrganizationId(fresh()), UserId(fresh()));
-    assert_eq!(store.list_api_keys(elsewhere, user.id).await.unwrap(), vec![]);
+    assert_eq!(
+        store.list_api_keys(elsewhere, user.id).await.unwrap(),
+        vec![]
+    );
     for (organization, user) in [(elsewhere, user.id), (organization, other)] {
-        let deleted = store.delete_api_key(organization, user, key.id).await.unwrap();
+        let deleted = store
+            .delete_api_key(organization, user, key.id)
+            .await
+            .unwrap();
         assert_eq!(deleted, None);
     }
-    let deleted = store.delete_api_key(organization, user.id, key.id).await.unwrap();
+    let deleted = store
+        .delete_api_key(organization, user.id, key.id)
+        .await
+        .unwrap();
     assert_eq!(deleted, Some(token));
     assert_eq!(store.find_api_key_by_token(&token).await.unwrap(), None);
 }
@@ -209,7 +299,10 @@ async fn signing_keys_are_listed_oldest_first(store: &impl Store) {
     store.insert_signing_key(&young).await.unwrap();
     store.insert_signing_key(&old).await.unwrap();
     let keys = store.list_signing_keys().await.unwrap();
-    let ours: Vec<_> = keys.into_iter().filter(|key| [young.id, old.id].contains(&key.id)).collect();
+    let ours: Vec<_> = keys
+        .into_iter()
+        .filter(|key| [young.id, old.id].contains(&key.id))
+        .collect();
     assert_eq!(ours, vec![old, young]);
 }
 

@@ -4,11 +4,16 @@
 //! every back end. A suite makes identities of its own, so that any number of
 //! them share one database.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a suite fails loudly, at the place"
+)]
+
 pub mod auth;
 pub mod organizations;
 pub mod platform;
 pub mod workflows;
-
 
 use uuid::Uuid;
 

@@ -88,28 +88,51 @@ pub async fn suite(store: &impl Store) {
 async fn an_organization_is_found_as_it_was_put(store: &impl Store) {
     let one = stored(store).await;
     assert_eq!(store.find_organization(one.id).await.unwrap(), Some(one));
-    assert_eq!(store.find_organization(OrganizationId(fresh())).await.unwrap(), None);
+    assert_eq!(
+        store
+            .find_organization(OrganizationId(fresh()))
+            .await
+            .unwrap(),
+        None
+    );
 }
 
 async fn a_user_has_one_personal_organization(store: &impl Store) {
     let user = UserId(fresh());
-    let one = Organization { personal_of: Some(user), ..organization(0) };
+    let one = Organization {
+        personal_of: Some(user),
+        ..organization(0)
+    };
     store.insert_organization(&one).await.unwrap();
     assert_eq!(store.find_personal(user).await.unwrap(), Some(one));
-    let two = Organization { personal_of: Some(user), ..organization(0) };
+    let two = Organization {
+        personal_of: Some(user),
+        ..organization(0)
+    };
     let refused = store.insert_organization(&two).await;
-    assert!(matches!(refused, Err(Error::AlreadyHasPersonal)), "{refused:?}");
+    assert!(
+        matches!(refused, Err(Error::AlreadyHasPersonal)),
+        "{refused:?}"
+    );
 }
 
 async fn an_organization_is_updated_from_the_version_before(store: &impl Store) {
     let one = stored(store).await;
-    let changed = Organization { name: "B".to_owned(), version: 2, updated_at: time(5), ..one };
+    let changed = Organization {
+        name: "B".to_owned(),
+        version: 2,
+        updated_at: time(5),
+        ..one
+    };
     store.update_organization(&changed).await.unwrap();
     let found = store.find_organization(changed.id).await.unwrap();
     assert_eq!(found.as_ref(), Some(&changed));
     for stale in [changed, organization(0)] {
         let refused = store.update_organization(&stale).await;
-        assert!(matches!(refused, Err(Error::VersionConflict)), "{refused:?}");
+        assert!(
+            matches!(refused, Err(Error::VersionConflict)),
+            "{refused:?}"
+        );
     }
 }
 
@@ -117,20 +140,39 @@ async fn members_are_found_within_their_organization_only(store: &impl Store) {
     let (here, there) = (stored(store).await.id, stored(store).await.id);
     let owner = member(here, Role::Owner, 0);
     store.insert_member(&owner).await.unwrap();
-    assert_eq!(store.find_member(here, owner.id).await.unwrap().as_ref(), Some(&owner));
+    assert_eq!(
+        store.find_member(here, owner.id).await.unwrap().as_ref(),
+        Some(&owner)
+    );
     let found = store.find_member_of(here, owner.user_id).await.unwrap();
     assert_eq!(found.as_ref(), Some(&owner));
     assert_eq!(store.find_member(there, owner.id).await.unwrap(), None);
-    assert_eq!(store.find_member_of(there, owner.user_id).await.unwrap(), None);
-    assert!(!store.update_member_role(there, owner.id, Role::Viewer).await.unwrap());
+    assert_eq!(
+        store.find_member_of(there, owner.user_id).await.unwrap(),
+        None
+    );
+    assert!(
+        !store
+            .update_member_role(there, owner.id, Role::Viewer)
+            .await
+            .unwrap()
+    );
     assert!(!store.delete_member(there, owner.id).await.unwrap());
     assert_eq!(store.count_owners(here).await.unwrap(), 1);
     assert_eq!(store.count_owners(there).await.unwrap(), 0);
 
-    let again = Member { id: MemberId(fresh()), ..owner.clone() };
+    let again = Member {
+        id: MemberId(fresh()),
+        ..owner.clone()
+    };
     let refused = store.insert_member(&again).await;
     assert!(matches!(refused, Err(Error::AlreadyAMember)), "{refused:?}");
-    assert!(store.update_member_role(here, owner.id, Role::Admin).await.unwrap());
+    assert!(
+        store
+            .update_member_role(here, owner.id, Role::Admin)
+            .await
+            .unwrap()
+    );
     assert_eq!(store.count_owners(here).await.unwrap(), 0);
     assert!(store.delete_member(here, owner.id).await.unwrap());
     assert!(!store.delete_member(here, owner.id).await.unwrap());
@@ -139,7 +181,9 @@ async fn members_are_found_within_their_organization_only(store: &impl Store) {
 async fn members_are_listed_in_pages_that_stay_put(store: &impl Store) {
     let here = stored(store).await.id;
     // Three of them came at the same moment: the id decides.
-    let mut all: Vec<_> = [1, 2, 2, 2, 3].map(|at| member(here, Role::Viewer, at)).into();
+    let mut all: Vec<_> = [1, 2, 2, 2, 3]
+        .map(|at| member(here, Role::Viewer, at))
+        .into();
     for member in &all {
         store.insert_member(member).await.unwrap();
     }
@@ -169,12 +213,22 @@ async fn memberships_are_listed_with_roles(store: &impl Store) {
     for (seconds, role) in [(1, Role::Owner), (2, Role::Viewer)] {
         let organization = organization(seconds);
         store.insert_organization(&organization).await.unwrap();
-        let member = Member { user_id: user, ..member(organization.id, role, 0) };
+        let member = Member {
+            user_id: user,
+            ..member(organization.id, role, 0)
+        };
         store.insert_member(&member).await.unwrap();
         expected.push((organization, role));
     }
-    let page = store.list_memberships(user, &slice(10, false)).await.unwrap();
-    let found: Vec<_> = page.items.into_iter().map(|m| (m.organization, m.role)).collect();
+    let page = store
+        .list_memberships(user, &slice(10, false))
+        .await
+        .unwrap();
+    let found: Vec<_> = page
+        .items
+        .into_iter()
+        .map(|m| (m.organization, m.role))
+        .collect();
     assert_eq!(found, expected);
     assert_eq!(page.next, None);
 }
@@ -183,12 +237,37 @@ async fn an_invitation_is_settled_once(store: &impl Store) {
     let (here, there) = (stored(store).await.id, stored(store).await.id);
     let (one, token) = (invitation(here, 0), digest());
     store.insert_invitation(&one, &token).await.unwrap();
-    assert_eq!(store.find_invitation_by_token(&token).await.unwrap().as_ref(), Some(&one));
-    assert_eq!(store.find_invitation_by_token(&digest()).await.unwrap(), None);
+    assert_eq!(
+        store
+            .find_invitation_by_token(&token)
+            .await
+            .unwrap()
+            .as_ref(),
+        Some(&one)
+    );
+    assert_eq!(
+        store.find_invitation_by_token(&digest()).await.unwrap(),
+        None
+    );
     let accepted = InvitationStatus::Accepted;
-    assert!(!store.settle_invitation(there, one.id, accepted).await.unwrap());
-    assert!(store.settle_invitation(here, one.id, accepted).await.unwrap());
-    assert!(!store.settle_invitation(here, one.id, InvitationStatus::Declined).await.unwrap());
+    assert!(
+        !store
+            .settle_invitation(there, one.id, accepted)
+            .await
+            .unwrap()
+    );
+    assert!(
+        store
+            .settle_invitation(here, one.id, accepted)
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .settle_invitation(here, one.id, InvitationStatus::Declined)
+            .await
+            .unwrap()
+    );
     let found = store.find_invitation_by_token(&token).await.unwrap();
     assert_eq!(found.map(|found| found.status), Some(accepted));
 }
@@ -196,13 +275,27 @@ async fn an_invitation_is_settled_once(store: &impl Store) {
 async fn open_invitations_are_listed(store: &impl Store) {
     let here = stored(store).await.id;
     let (open, settled) = (invitation(here, 1), invitation(here, 2));
-    let over = Invitation { expires_at: time(10), ..invitation(here, 3) };
+    let over = Invitation {
+        expires_at: time(10),
+        ..invitation(here, 3)
+    };
     for invitation in [&open, &settled, &over] {
-        store.insert_invitation(invitation, &digest()).await.unwrap();
+        store
+            .insert_invitation(invitation, &digest())
+            .await
+            .unwrap();
     }
     let revoked = InvitationStatus::Revoked;
-    assert!(store.settle_invitation(here, settled.id, revoked).await.unwrap());
-    let page = store.list_invitations(here, time(10), &slice(10, false)).await.unwrap();
+    assert!(
+        store
+            .settle_invitation(here, settled.id, revoked)
+            .await
+            .unwrap()
+    );
+    let page = store
+        .list_invitations(here, time(10), &slice(10, false))
+        .await
+        .unwrap();
     assert_eq!(page.items, vec![open]);
 }
 
@@ -210,10 +303,16 @@ async fn a_deleted_organization_takes_all_with_it(store: &impl Store) {
     let here = stored(store).await.id;
     let (owner, token) = (member(here, Role::Owner, 0), digest());
     store.insert_member(&owner).await.unwrap();
-    store.insert_invitation(&invitation(here, 0), &token).await.unwrap();
+    store
+        .insert_invitation(&invitation(here, 0), &token)
+        .await
+        .unwrap();
     assert!(store.delete_organization(here).await.unwrap());
     assert!(!store.delete_organization(here).await.unwrap());
-    assert_eq!(store.find_member_of(here, owner.user_id).await.unwrap(), None);
+    assert_eq!(
+        store.find_member_of(here, owner.user_id).await.unwrap(),
+        None
+    );
     assert_eq!(store.find_invitation_by_token(&token).await.unwrap(), None);
 }
 

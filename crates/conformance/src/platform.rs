@@ -24,7 +24,11 @@ fn key() -> [u8; 32] {
 pub async fn idempotency_suite(keys: &impl IdempotencyKeys) {
     let (key, other) = (key(), key());
     let lease = Duration::from_secs(60);
-    let claim = async |print: u8, at: u64| keys.claim(&key, &[print; 32], time(at), lease).await.unwrap();
+    let claim = async |print: u8, at: u64| {
+        keys.claim(&key, &[print; 32], time(at), lease)
+            .await
+            .unwrap()
+    };
     assert_eq!(claim(1, 0).await, Claim::Ours);
     assert_eq!(claim(1, 1).await, Claim::InProgress);
     assert_eq!(claim(2, 1).await, Claim::Different);
@@ -43,10 +47,20 @@ pub async fn idempotency_suite(keys: &impl IdempotencyKeys) {
     keys.release(&key).await.unwrap();
     assert_eq!(claim(1, 1_001).await, done);
 
-    assert_eq!(keys.claim(&other, &[1; 32], time(500), lease).await.unwrap(), Claim::Ours);
+    assert_eq!(
+        keys.claim(&other, &[1; 32], time(500), lease)
+            .await
+            .unwrap(),
+        Claim::Ours
+    );
     assert!(keys.sweep(time(200)).await.unwrap() >= 1);
     assert_eq!(claim(3, 1_002).await, Claim::Ours);
-    assert_eq!(keys.claim(&other, &[1; 32], time(501), lease).await.unwrap(), Claim::InProgress);
+    assert_eq!(
+        keys.claim(&other, &[1; 32], time(501), lease)
+            .await
+            .unwrap(),
+        Claim::InProgress
+    );
 }
 
 /// Of many claims at the same moment, one wins.
@@ -54,7 +68,10 @@ pub async fn one_claim_wins(keys: &impl IdempotencyKeys) {
     let key = key();
     let claims = (0..16).map(|_| keys.claim(&key, &[1; 32], time(0), Duration::from_secs(60)));
     let claims = futures_util::future::join_all(claims).await;
-    let ours = claims.into_iter().filter(|claim| matches!(claim, Ok(Claim::Ours))).count();
+    let ours = claims
+        .into_iter()
+        .filter(|claim| matches!(claim, Ok(Claim::Ours)))
+        .count();
     assert_eq!(ours, 1);
 }
 
@@ -84,19 +101,29 @@ pub async fn limits_suite(limiter: &impl RateLimiter) {
 pub async fn event_log_suite(log: &impl EventLog) {
     let events = log.unpublished(100).await.unwrap();
     assert!(events.len() >= 2);
-    assert!(events.windows(2).all(|pair| pair[0].sequence < pair[1].sequence));
+    assert!(
+        events
+            .windows(2)
+            .all(|pair| pair[0].sequence < pair[1].sequence)
+    );
     assert_eq!(log.unpublished(1).await.unwrap(), events[..1]);
     let first = &events[0];
     for _ in 0..2 {
         log.mark_published(&[first.sequence]).await.unwrap();
         assert_eq!(log.unpublished(100).await.unwrap(), events[1..]);
     }
-    for event in events.iter().filter(|event| event.organization_id.is_some()) {
+    for event in events
+        .iter()
+        .filter(|event| event.organization_id.is_some())
+    {
         let organization = event.organization_id.unwrap_or_default();
         let aggregate = (event.aggregate_kind.as_str(), event.aggregate_id);
         let history = log.history(organization, aggregate, 0, 100).await.unwrap();
         assert!(history.contains(event));
-        let after = log.history(organization, aggregate, event.sequence, 100).await.unwrap();
+        let after = log
+            .history(organization, aggregate, event.sequence, 100)
+            .await
+            .unwrap();
         assert!(after.iter().all(|later| later.sequence > event.sequence));
         let elsewhere = log.history(fresh(), aggregate, 0, 100).await.unwrap();
         assert_eq!(elsewhere, vec![]);

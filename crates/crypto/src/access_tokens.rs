@@ -97,7 +97,10 @@ impl JwtTokens {
         Ok(Self {
             newest: (newest.id, open(newest, vault)?),
             keys: keys.iter().map(decoding).collect(),
-            public: keys.iter().map(|key| (key.id, key.public_key.clone())).collect(),
+            public: keys
+                .iter()
+                .map(|key| (key.id, key.public_key.clone()))
+                .collect(),
             validation,
             good: Cache::new(REMEMBERED),
         })

@@ -8,7 +8,10 @@ use sha2::{Digest, Sha256};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RandomTokens;
 
-#[expect(clippy::disallowed_methods, reason = "secrets are the business of this crate")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "secrets are the business of this crate"
+)]
 fn generate(prefix: &str) -> String {
     let mut bytes = [0; 32];
     rand::rng().fill_bytes(&mut bytes);

@@ -98,8 +98,18 @@ mod tests {
         let passwords = Argon2Passwords::new(2).unwrap();
         let hash = passwords.hash("correct horse").await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
-        assert!(passwords.verify("correct horse", Some(&hash)).await.unwrap());
-        assert!(!passwords.verify("battery staple", Some(&hash)).await.unwrap());
+        assert!(
+            passwords
+                .verify("correct horse", Some(&hash))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !passwords
+                .verify("battery staple", Some(&hash))
+                .await
+                .unwrap()
+        );
         assert!(!passwords.verify("decoy", None).await.unwrap());
     }
 }

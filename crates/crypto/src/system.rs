@@ -9,7 +9,10 @@ use uuid::Uuid;
 pub struct System;
 
 /// The time, to the microsecond: what no database would give back is not given out.
-#[expect(clippy::disallowed_methods, reason = "the one place that asks the clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that asks the clock"
+)]
 fn now() -> SystemTime {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -20,7 +20,10 @@ const FORMAT: u8 = 1;
 pub struct AesVault(Aes256Gcm);
 
 /// Makes a master key.
-#[expect(clippy::disallowed_methods, reason = "secrets are the business of this crate")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "secrets are the business of this crate"
+)]
 pub fn master_key() -> [u8; MASTER_KEY_LENGTH] {
     let mut key = [0; MASTER_KEY_LENGTH];
     rand::rng().fill_bytes(&mut key);
@@ -35,7 +38,10 @@ impl AesVault {
 }
 
 impl Vault for AesVault {
-    #[expect(clippy::disallowed_methods, reason = "secrets are the business of this crate")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "secrets are the business of this crate"
+    )]
     fn seal(&self, context: &[u8], plain: &[u8]) -> Result<Vec<u8>> {
         let mut nonce = [0; NONCE_LENGTH];
         rand::rng().fill_bytes(&mut nonce);

@@ -35,7 +35,8 @@ pub(crate) fn parse<T: DeserializeOwned + Validate>(
 ) -> Result<T, Problem> {
     let value = strict::parse(bytes, max_depth).map_err(|error| malformed(&error))?;
     let body: T = serde_path_to_error::deserialize(value).map_err(|error| mistyped(&error, ""))?;
-    body.validate().map_err(|errors| Problem::invalid(faults(&errors, "")))?;
+    body.validate()
+        .map_err(|errors| Problem::invalid(faults(&errors, "")))?;
     Ok(body)
 }
 

@@ -125,7 +125,11 @@ impl Call {
             }
         };
         observe::counted(&self.request, *quota, decision);
-        let Decision { allowed, retry_after, .. } = decision;
+        let Decision {
+            allowed,
+            retry_after,
+            ..
+        } = decision;
         if allowed {
             return Ok(());
         }
@@ -174,9 +178,16 @@ impl Call {
 
     async fn role(&self, place: Place, caller: &Caller, needed: Role) -> Result<Role, Problem> {
         let user = UserId(caller.user_id.0);
-        match self.gate.identities.role(caller.organization_id, user).await? {
+        match self
+            .gate
+            .identities
+            .role(caller.organization_id, user)
+            .await?
+        {
             Some(role) if role >= needed => Ok(role),
-            Some(_) => Err(Problem::forbidden(format_args!("this takes the role {needed}"))),
+            Some(_) => Err(Problem::forbidden(format_args!(
+                "this takes the role {needed}"
+            ))),
             None if place == Place::Path => Err(Problem::not_found()),
             None => Err(Problem::forbidden(
                 "you do not belong to the organization that this credential works in; \
@@ -266,7 +277,10 @@ impl Call {
             .and_then(|tag| tag.strip_suffix('"'))
             .and_then(|version| version.parse().ok());
         version.map(Some).ok_or_else(|| {
-            Problem::fault("/header/if-match", "must be an `ETag` as this API gave it, or `*`")
+            Problem::fault(
+                "/header/if-match",
+                "must be an `ETag` as this API gave it, or `*`",
+            )
         })
     }
 

@@ -23,13 +23,19 @@ pub trait Identities: Send + Sync {
     async fn identify(&self, token: &str) -> Result<Identity, Problem>;
 
     /// A user's role in an organization; `None` if they do not belong to it.
-    async fn role(&self, organization: OrganizationId, user: UserId)
-    -> Result<Option<Role>, Problem>;
+    async fn role(
+        &self,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> Result<Option<Role>, Problem>;
 }
 
 #[async_trait]
 impl<A: AuthAdapters, O: OrganizationsAdapters> Identities
-    for (Arc<archesai_auth::Service<A>>, Arc<archesai_organizations::Service<O>>)
+    for (
+        Arc<archesai_auth::Service<A>>,
+        Arc<archesai_organizations::Service<O>>,
+    )
 {
     async fn identify(&self, token: &str) -> Result<Identity, Problem> {
         Ok(self.0.authenticate(token).await?)

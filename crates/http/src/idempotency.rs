@@ -42,11 +42,17 @@ where
     };
     let keys = &call.gate().idempotency;
     let fingerprint = fingerprint(call, body)?;
-    match keys.claim(&key, &fingerprint).await.map_err(Problem::unavailable)? {
+    match keys
+        .claim(&key, &fingerprint)
+        .await
+        .map_err(Problem::unavailable)?
+    {
         Claim::Ours => {}
         Claim::InProgress => return Err(in_progress()),
         Claim::Different => return Err(different()),
-        Claim::Done { fingerprint: first, .. } if first != fingerprint => return Err(different()),
+        Claim::Done {
+            fingerprint: first, ..
+        } if first != fingerprint => return Err(different()),
         Claim::Done { answer, .. } => return replay(call, &key, &answer),
     }
     let given = match carry_out().await {
@@ -110,11 +116,18 @@ fn seal(
         body: body.map_err(Problem::unavailable)?,
     };
     let plain = serde_json::to_vec(&kept).map_err(Problem::unavailable)?;
-    call.gate().vault.seal(key, &plain).map_err(Problem::unavailable)
+    call.gate()
+        .vault
+        .seal(key, &plain)
+        .map_err(Problem::unavailable)
 }
 
 fn replay(call: &Call, key: &RequestKey, sealed: &[u8]) -> Result<HttpResponse, Problem> {
-    let plain = call.gate().vault.open(key, sealed).map_err(Problem::unavailable)?;
+    let plain = call
+        .gate()
+        .vault
+        .open(key, sealed)
+        .map_err(Problem::unavailable)?;
     let kept: Kept = serde_json::from_slice(&plain).map_err(Problem::unavailable)?;
     let given = Given {
         etag: kept.etag,

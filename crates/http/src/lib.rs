@@ -28,10 +28,10 @@ mod strict;
 
 pub use answer::{Answer, Created, Versioned};
 pub use app::{Api, App};
-pub use observe::observe;
 pub use caller::{Caller, Guest};
 pub use gate::{Gate, GateParts, Identities, Readiness};
 pub use live::Live;
+pub use observe::observe;
 pub use operation::{Access, Operation, Place};
 pub use problem::{Fault, Problem};
 pub use settings::Settings;

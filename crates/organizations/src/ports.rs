@@ -76,10 +76,7 @@ pub trait Repository: Send + Sync + 'static {
     ) -> impl Future<Output = Result<()>> + Send;
 
     /// Deletes an organization with all that belongs to it. Answers whether it was there.
-    fn delete_organization(
-        &self,
-        id: OrganizationId,
-    ) -> impl Future<Output = Result<bool>> + Send;
+    fn delete_organization(&self, id: OrganizationId) -> impl Future<Output = Result<bool>> + Send;
 
     /// Holds off other transactions that lock the same organization until this
     /// one ends. Alone, outside a transaction, it does nothing.

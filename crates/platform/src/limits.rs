@@ -29,9 +29,5 @@ pub struct Decision {
 /// Counts requests.
 pub trait RateLimiter: Send + Sync + 'static {
     /// Counts one request of `subject` against a quota and decides about it.
-    fn check(
-        &self,
-        quota: &Quota,
-        subject: &str,
-    ) -> impl Future<Output = Result<Decision>> + Send;
+    fn check(&self, quota: &Quota, subject: &str) -> impl Future<Output = Result<Decision>> + Send;
 }

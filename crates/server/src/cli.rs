@@ -58,14 +58,20 @@ fn settings() -> Vec<Arg> {
         .help("The configuration file [default: archesai.toml, if it is there]");
     let flag = |setting: &'static crate::config::Setting| {
         let help = format!("{} [{}] [default: {}]", setting.help, variable(setting), {
-            if setting.default.is_empty() { "not set" } else { setting.default }
+            if setting.default.is_empty() {
+                "not set"
+            } else {
+                setting.default
+            }
         });
         Arg::new(setting.name)
             .long(setting.name.replace('_', "-"))
             .value_name("VALUE")
             .help(help)
     };
-    std::iter::once(file).chain(SETTINGS.iter().map(flag)).collect()
+    std::iter::once(file)
+        .chain(SETTINGS.iter().map(flag))
+        .collect()
 }
 
 fn run(matches: &ArgMatches) -> anyhow::Result<()> {
@@ -98,7 +104,11 @@ fn effective(flags: &ArgMatches) -> anyhow::Result<Effective> {
     let named = flags.get_one::<PathBuf>("config").cloned();
     let fallback = PathBuf::from(CONFIG_FILE);
     let file = named.or_else(|| archesai_storage::exists(&fallback).then_some(fallback));
-    Ok(Effective::find(flags, process_environment, file.as_deref())?)
+    Ok(Effective::find(
+        flags,
+        process_environment,
+        file.as_deref(),
+    )?)
 }
 
 fn runtime(config: &Config) -> anyhow::Result<tokio::runtime::Runtime> {

@@ -37,10 +37,7 @@ impl Services {
     /// # Errors
     ///
     /// If an adapter cannot be opened.
-    pub async fn compose(
-        config: &Config,
-        infrastructure: &Infrastructure,
-    ) -> anyhow::Result<Self> {
+    pub async fn compose(config: &Config, infrastructure: &Infrastructure) -> anyhow::Result<Self> {
         let organizations = Arc::new(organizations::compose(config, infrastructure));
         let auth = auth::compose(config, infrastructure, &organizations).await?;
         let content = Arc::new(content::compose(config, infrastructure).await?);

@@ -46,7 +46,10 @@ pub struct Provider {
 
 /// The configuration in force.
 #[derive(Clone)]
-#[expect(missing_docs, reason = "each field is the setting of that name, which says what it is")]
+#[expect(
+    missing_docs,
+    reason = "each field is the setting of that name, which says what it is"
+)]
 pub struct Config {
     pub host: IpAddr,
     pub port: u16,

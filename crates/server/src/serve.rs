@@ -28,8 +28,7 @@ use ready::Ready;
 const MAX_WATCHERS: usize = 10_000;
 
 /// The application over the adapters of this server.
-type Application =
-    App<AuthAdapters, OrganizationsAdapters, WorkflowsAdapters, ContentAdapters>;
+type Application = App<AuthAdapters, OrganizationsAdapters, WorkflowsAdapters, ContentAdapters>;
 
 /// Serves until the process is told to stop.
 ///

@@ -13,6 +13,7 @@ mod queue;
 mod runs;
 mod steps;
 mod task;
+mod update;
 mod values;
 
 use std::time::{Duration, SystemTime};

@@ -1,5 +1,10 @@
 //! The suites of every port, on a real database in a file.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails loudly, at the place"
+)]
+
 use archesai_conformance as conformance;
 use archesai_sqlite::Database;
 use tempfile::TempDir;

@@ -3,8 +3,11 @@
 use std::path::Path;
 
 /// The bytes of a document.
+#[expect(clippy::disallowed_methods, reason = "tests read their samples")]
 pub(crate) fn bytes(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/data")
+        .join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 

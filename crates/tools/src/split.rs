@@ -80,14 +80,22 @@ mod tests {
         assert!(chunks.len() > 8, "{}", chunks.len());
         assert!(chunks.iter().all(|chunk| chunk.text.chars().count() <= 800));
         let characters: Vec<char> = text.chars().collect();
-        assert!(chunks.iter().skip(1).all(|chunk| characters[chunk.start - 1].is_whitespace()));
+        assert!(
+            chunks
+                .iter()
+                .skip(1)
+                .all(|chunk| characters[chunk.start - 1].is_whitespace())
+        );
     }
 
     #[test]
     fn overlap_repeats_the_end_of_the_passage_before() {
         let text = "One sentence here. Another sentence there. A third one follows. And a fourth one ends it.";
         let chunks = split(text, 50, 25).unwrap();
-        assert!(chunks.windows(2).any(|pair| pair[1].start < pair[0].end), "{chunks:?}");
+        assert!(
+            chunks.windows(2).any(|pair| pair[1].start < pair[0].end),
+            "{chunks:?}"
+        );
     }
 
     #[test]

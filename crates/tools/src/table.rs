@@ -138,12 +138,18 @@ impl Table<'_> {
             return Err(self.too_large(self.limits.columns, "columns"));
         }
         while self.columns.len() < width {
-            self.columns.push(unused(format!("column_{}", self.columns.len() + 1), &self.columns));
+            self.columns.push(unused(
+                format!("column_{}", self.columns.len() + 1),
+                &self.columns,
+            ));
         }
         Ok(())
     }
 
-    #[expect(clippy::unused_self, reason = "reads as a property of the table where it is called")]
+    #[expect(
+        clippy::unused_self,
+        reason = "reads as a property of the table where it is called"
+    )]
     fn too_large(&self, limit: usize, unit: &'static str) -> TableError {
         TableError::TooLarge { limit, unit }
     }
@@ -179,7 +185,11 @@ pub(crate) fn column_names(header: &csv::StringRecord) -> Vec<String> {
         };
         let times: &mut usize = seen.entry(name.clone()).or_default();
         *times += 1;
-        let name = if *times > 1 { format!("{name}_{times}") } else { name };
+        let name = if *times > 1 {
+            format!("{name}_{times}")
+        } else {
+            name
+        };
         names.push(unused(name, &names));
     }
     names
@@ -209,7 +219,9 @@ pub(crate) fn guess_delimiter(text: &str) -> u8 {
             }
         }
     }
-    let best = (0..CANDIDATES.len()).rev().max_by_key(|index| counts[*index]);
+    let best = (0..CANDIDATES.len())
+        .rev()
+        .max_by_key(|index| counts[*index]);
     best.map_or(b',', |index| CANDIDATES[index])
 }
 
@@ -227,7 +239,17 @@ mod tests {
     #[test]
     fn real_weather_has_four_years_of_days() {
         let answer = table(&samples::text("seattle-weather.csv")).unwrap();
-        assert_eq!(answer["columns"], json!(["date", "precipitation", "temp_max", "temp_min", "wind", "weather"]));
+        assert_eq!(
+            answer["columns"],
+            json!([
+                "date",
+                "precipitation",
+                "temp_max",
+                "temp_min",
+                "wind",
+                "weather"
+            ])
+        );
         assert_eq!(answer["rows"].as_array().unwrap().len(), 1461);
         assert_eq!(answer["rows"][1]["date"], "2012-01-02");
         assert_eq!(answer["rows"][1]["weather"], "rain");
@@ -242,8 +264,14 @@ mod tests {
     #[test]
     fn ragged_rows_give_nulls_and_more_columns() {
         let answer = table("a,,a\n1\n1,2,3,4\n").unwrap();
-        assert_eq!(answer["columns"], json!(["a", "column_2", "a_2", "column_4"]));
-        assert_eq!(answer["rows"][0], json!({"a": "1", "column_2": null, "a_2": null, "column_4": null}));
+        assert_eq!(
+            answer["columns"],
+            json!(["a", "column_2", "a_2", "column_4"])
+        );
+        assert_eq!(
+            answer["rows"][0],
+            json!({"a": "1", "column_2": null, "a_2": null, "column_4": null})
+        );
         assert_eq!(answer["rows"][1]["column_4"], "4");
     }
 
@@ -257,24 +285,44 @@ mod tests {
 
     #[test]
     fn a_file_without_header_counts_its_columns() {
-        let options = Options { delimiter: Some('|'), header: false };
+        let options = Options {
+            delimiter: Some('|'),
+            header: false,
+        };
         let answer = parse("1|2\n3|4", &options, &Limits::default()).unwrap();
         assert_eq!(answer["rows"][1], json!({"column_1": "3", "column_2": "4"}));
     }
 
     #[test]
     fn limits_end_with_an_error() {
-        let limits = Limits { rows: 2, columns: 3, output_bytes: 40 };
-        let parse = |text: &str| parse(text, &Options::default(), &limits).unwrap_err().to_string();
+        let limits = Limits {
+            rows: 2,
+            columns: 3,
+            output_bytes: 40,
+        };
+        let parse = |text: &str| {
+            parse(text, &Options::default(), &limits)
+                .unwrap_err()
+                .to_string()
+        };
         assert_eq!(parse("a\n1\n2\n3\n"), "the table has more than 2 rows");
         assert_eq!(parse("a,b,c,d\n"), "the table has more than 3 columns");
-        assert_eq!(parse(&format!("a\n{}\n", "x".repeat(50))), "the table has more than 40 bytes");
+        assert_eq!(
+            parse(&format!("a\n{}\n", "x".repeat(50))),
+            "the table has more than 40 bytes"
+        );
     }
 
     #[test]
     fn a_bad_delimiter_is_refused() {
-        let options = Options { delimiter: Some('"'), header: true };
-        assert_eq!(parse("a", &options, &Limits::default()), Err(TableError::Delimiter('"')));
+        let options = Options {
+            delimiter: Some('"'),
+            header: true,
+        };
+        assert_eq!(
+            parse("a", &options, &Limits::default()),
+            Err(TableError::Delimiter('"'))
+        );
     }
 
     #[test]

@@ -21,12 +21,16 @@ mod tests {
 
     #[test]
     fn variables_of_any_name_are_put_in() {
-        let variables = json!({"name": "Ada", "lines": [{"t": "x"}, {"t": "y"}], "n": 3, "nothing": null});
+        let variables =
+            json!({"name": "Ada", "lines": [{"t": "x"}, {"t": "y"}], "n": 3, "nothing": null});
         let text = render(
             "Dear {{ name }}{{ nothing }},\n{{ lines | map(attribute='t') | join(', ') }} {{ n * 2 }} {{ lines }}\n",
             &variables,
         );
-        assert_eq!(text.unwrap(), "Dear Ada,\nx, y 6 [{\"t\":\"x\"},{\"t\":\"y\"}]\n");
+        assert_eq!(
+            text.unwrap(),
+            "Dear Ada,\nx, y 6 [{\"t\":\"x\"},{\"t\":\"y\"}]\n"
+        );
     }
 
     #[test]
@@ -45,6 +49,9 @@ mod tests {
     #[test]
     fn loops_are_refused() {
         let error = render("{% for x in y %}{{ x }}{% endfor %}", &json!({"y": [1]})).unwrap_err();
-        assert_eq!(error.detail, "loops are not allowed, only expressions in {{ }}");
+        assert_eq!(
+            error.detail,
+            "loops are not allowed, only expressions in {{ }}"
+        );
     }
 }

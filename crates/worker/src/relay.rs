@@ -33,7 +33,10 @@ pub async fn relay<L: EventLog, P: Publisher>(log: L, publisher: P, poll: Durati
             Ok(true) => continue,
             Ok(false) => relay.wait(poll),
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "publishing events");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "publishing events"
+                );
                 AFTER_FAILURE
             }
         };

@@ -83,10 +83,7 @@ struct Worker<A: Adapters> {
 impl<A: Adapters> Worker<A> {
     /// Claims as many steps as there is room for, and starts them. Answers
     /// whether there may be more.
-    async fn fill(
-        self: &Arc<Self>,
-        running: &mut JoinSet<()>,
-    ) -> archesai_workflows::Result<bool> {
+    async fn fill(self: &Arc<Self>, running: &mut JoinSet<()>) -> archesai_workflows::Result<bool> {
         let room = self.free.available_permits().min(BATCH);
         if room == 0 {
             return Ok(false);
@@ -165,7 +162,10 @@ impl<A: Adapters> Worker<A> {
         running.shutdown().await;
         for claim in self.held.claims() {
             if let Err(error) = self.service.release(&claim).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "handing a step back");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "handing a step back"
+                );
             }
         }
     }

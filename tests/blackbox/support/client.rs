@@ -50,7 +50,10 @@ impl Answer {
     #[track_caller]
     pub(crate) fn problem(&self, status: u16) -> Value {
         let body = self.expect(status);
-        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json")
+        );
         assert_eq!(body["status"], status);
         for member in ["type", "title", "request_id", "instance"] {
             assert!(body[member].is_string(), "{member} in {body}");
@@ -132,11 +135,13 @@ impl Client {
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
-        self.send(self.request(Method::POST, path).json(&body)).await
+        self.send(self.request(Method::POST, path).json(&body))
+            .await
     }
 
     pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
-        self.send(self.request(Method::PATCH, path).json(&body)).await
+        self.send(self.request(Method::PATCH, path).json(&body))
+            .await
     }
 
     pub(crate) async fn put(&self, path: &str, body: Value) -> Answer {
@@ -184,7 +189,11 @@ impl User {
     /// Switches this user's session to another organization.
     pub(crate) async fn switch(&self, guest: &Client, organization: &str) -> Self {
         let body = json!({ "active_organization_id": organization });
-        let tokens = self.client.patch("/v1/auth/session", body).await.expect(200);
+        let tokens = self
+            .client
+            .patch("/v1/auth/session", body)
+            .await
+            .expect(200);
         Self::of(guest, self.email.clone(), tokens)
     }
 
@@ -194,7 +203,11 @@ impl User {
         let body = json!({ "email": other.email, "role": role });
         let invitation = self.client.post(&path, body).await.expect(201);
         let body = json!({ "token": invitation["token"] });
-        other.client.post("/v1/invitations/accept", body).await.expect(200);
+        other
+            .client
+            .post("/v1/invitations/accept", body)
+            .await
+            .expect(200);
         other.switch(guest, &self.organization).await
     }
 }

@@ -15,7 +15,10 @@ pub(crate) async fn eventually<T>(within: Duration, mut ask: impl AsyncFnMut() -
         if let Some(answer) = ask().await {
             return answer;
         }
-        assert!(started.elapsed() < within, "it did not happen within {within:?}");
+        assert!(
+            started.elapsed() < within,
+            "it did not happen within {within:?}"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

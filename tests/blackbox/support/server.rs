@@ -114,5 +114,8 @@ fn spawn(folder: &TempDir, settings: &[(String, String)]) -> (Child, String) {
         }
     });
     let url = receiver.recv_timeout(START);
-    (child, url.expect("the server did not start; its log is above"))
+    (
+        child,
+        url.expect("the server did not start; its log is above"),
+    )
 }

@@ -99,7 +99,7 @@ const OWNED_PACKAGES: [OwnedPackage; 4] = [
     },
     OwnedPackage {
         names: &["reqwest", "hyper", "awc", "ureq", "isahc"],
-        owners: &["egress", "ai", "oauth", "storage", "client", "tests"],
+        owners: &["egress", "ai", "oauth", "storage", "client"],
         instead: "whatever follows a user's URL goes through crates/egress",
     },
     OwnedPackage {

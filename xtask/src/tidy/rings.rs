@@ -48,7 +48,7 @@ fn ring(name: &str) -> Option<Ring> {
         "http" | "worker" => Ring::Driving,
         "server" => Ring::Root,
         "client" | "cli" => Ring::Client,
-        "conformance" | "tests" | "xtask" => Ring::Development,
+        "conformance" | "xtask" => Ring::Development,
         _ => return None,
     })
 }
@@ -161,7 +161,6 @@ mod tests {
             ("server", "sqlite"),
             ("server", "worker"),
             ("conformance", "content"),
-            ("tests", "server"),
             ("cli", "client"),
         ] {
             assert_eq!(found(from, to), 0, "{from} may need {to}");

@@ -33,7 +33,7 @@ impl Package {
     /// The manifest, from the root of the workspace.
     pub(super) fn manifest(&self) -> String {
         match self.short() {
-            name @ ("xtask" | "tests") => format!("{name}/Cargo.toml"),
+            "xtask" => "xtask/Cargo.toml".to_owned(),
             name => format!("crates/{name}/Cargo.toml"),
         }
     }

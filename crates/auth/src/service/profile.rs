@@ -92,7 +92,11 @@ impl<A: Adapters> Service<A> {
     ) -> Result<()> {
         check_password("new_password", &change.new)?;
         let hash = self.store.find_password_hash(user).await?;
-        if !self.passwords.verify(&change.current, hash.as_deref()).await? {
+        if !self
+            .passwords
+            .verify(&change.current, hash.as_deref())
+            .await?
+        {
             return Err(Error::WrongCredentials);
         }
         let hash = self.passwords.hash(&change.new).await?;

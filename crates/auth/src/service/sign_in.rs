@@ -134,14 +134,22 @@ impl<A: Adapters> Service<A> {
             return Err(Error::InvalidToken);
         }
         let user = self.existing_user(session.user_id).await?;
-        if self.role(user.id, session.active_organization_id).await?.is_none() {
+        if self
+            .role(user.id, session.active_organization_id)
+            .await?
+            .is_none()
+        {
             session.active_organization_id = self.memberships.home(&user).await?;
         }
         session.refreshed_at = now;
         session.expires_at = now + self.settings.session_ttl;
         let token = self.opaque_tokens.generate(REFRESH_PREFIX);
         let new = self.opaque_tokens.digest(&token);
-        if !self.store.rotate_session_token(&session, &old, &new).await? {
+        if !self
+            .store
+            .rotate_session_token(&session, &old, &new)
+            .await?
+        {
             return Err(self.refuse_refresh(&old).await?);
         }
         self.remember_session(&session).await;
@@ -178,7 +186,9 @@ impl<A: Adapters> Service<A> {
             user_id: user.id,
             active_organization_id: organization,
         };
-        transaction.record(&self.event(None, user.id, event)).await?;
+        transaction
+            .record(&self.event(None, user.id, event))
+            .await?;
         transaction.commit().await?;
         self.remember_session(&session).await;
         self.signed_in(user, session, token).await
@@ -200,7 +210,9 @@ impl<A: Adapters> Service<A> {
         };
         let transaction = self.store.begin().await?;
         transaction.insert_user(&user, hash).await?;
-        transaction.record(&self.event(None, user.id, event)).await?;
+        transaction
+            .record(&self.event(None, user.id, event))
+            .await?;
         transaction.commit().await?;
         Ok(user)
     }
@@ -225,7 +237,9 @@ impl<A: Adapters> Service<A> {
         transaction
             .insert_session(&session, &self.opaque_tokens.digest(&token))
             .await?;
-        transaction.record(&self.event(None, user.id, event)).await?;
+        transaction
+            .record(&self.event(None, user.id, event))
+            .await?;
         transaction.commit().await?;
         self.remember_session(&session).await;
         self.signed_in(user, session, token).await

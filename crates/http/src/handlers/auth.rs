@@ -183,7 +183,9 @@ impl<A: Adapters> api::AuthApi for Auth<A> {
             current: body.current_password,
             new: body.new_password,
         };
-        let changed = self.0.change_password(caller.user_id, caller.session_id, change);
+        let changed = self
+            .0
+            .change_password(caller.user_id, caller.session_id, change);
         // The bearer token is good, so a wrong password here is a fault of the body.
         changed.await.map_err(|error| match error {
             Error::WrongCredentials => {
@@ -216,7 +218,9 @@ impl<A: Adapters> api::AuthApi for Auth<A> {
             scopes: scopes.collect::<Result<_, _>>()?,
             expires_at: body.expires_at.flatten().map(Into::into),
         };
-        let created = self.0.create_api_key(organization(caller), caller.user_id, new);
+        let created = self
+            .0
+            .create_api_key(organization(caller), caller.user_id, new);
         let (key, token) = created.await?;
         let key = api_key(&key)?;
         Ok(api::CreatedApiKey {
@@ -232,7 +236,9 @@ impl<A: Adapters> api::AuthApi for Auth<A> {
 
     async fn delete_api_key(&self, caller: &Caller, id: Uuid) -> Result<(), Problem> {
         let id = ApiKeyId(id.as_u128());
-        let deleted = self.0.delete_api_key(organization(caller), caller.user_id, id);
+        let deleted = self
+            .0
+            .delete_api_key(organization(caller), caller.user_id, id);
         Ok(deleted.await?)
     }
 

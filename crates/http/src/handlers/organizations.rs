@@ -6,8 +6,8 @@ use std::{collections::HashMap, sync::Arc};
 use actix_web::http::StatusCode;
 use archesai_auth::Email;
 use archesai_organizations::{
-    Adapters, Cursor, Error, Invitation, InvitationId, Member, MemberId, Membership,
-    NewInvitation, Organization, OrganizationId, Role, Service, Slice, UserId, ports::Sort,
+    Adapters, Cursor, Error, Invitation, InvitationId, Member, MemberId, Membership, NewInvitation,
+    Organization, OrganizationId, Role, Service, Slice, UserId, ports::Sort,
 };
 use uuid::Uuid;
 
@@ -162,7 +162,10 @@ impl<O: Adapters, A: archesai_auth::Adapters> api::OrganizationsApi for Organiza
         query: api::ListOrganizationsQuery,
     ) -> Result<api::OrganizationPage, Problem> {
         let (slice, order) = slice(query.limit, query.cursor.as_deref(), query.sort)?;
-        let page = self.organizations.memberships(user_id(caller), &slice).await?;
+        let page = self
+            .organizations
+            .memberships(user_id(caller), &slice)
+            .await?;
         Ok(api::OrganizationPage {
             data: page.items.into_iter().map(membership).collect(),
             next_cursor: page::encode(order, page.next),
@@ -174,7 +177,10 @@ impl<O: Adapters, A: archesai_auth::Adapters> api::OrganizationsApi for Organiza
         caller: &Caller,
         body: api::CreateOrganizationRequest,
     ) -> Result<Versioned<api::Organization>, Problem> {
-        let created = self.organizations.create(user_id(caller), &body.name).await?;
+        let created = self
+            .organizations
+            .create(user_id(caller), &body.name)
+            .await?;
         Ok(versioned(created.organization, created.role))
     }
 
@@ -200,7 +206,10 @@ impl<O: Adapters, A: archesai_auth::Adapters> api::OrganizationsApi for Organiza
     }
 
     async fn delete_organization(&self, caller: &Caller, _id: Uuid) -> Result<(), Problem> {
-        Ok(self.organizations.delete(user_id(caller), place(caller)).await?)
+        Ok(self
+            .organizations
+            .delete(user_id(caller), place(caller))
+            .await?)
     }
 
     async fn list_members(
@@ -225,7 +234,9 @@ impl<O: Adapters, A: archesai_auth::Adapters> api::OrganizationsApi for Organiza
         body: api::UpdateMemberRequest,
     ) -> Result<api::Member, Problem> {
         let (member, role) = (MemberId(member_id.as_u128()), domain_role(body.role));
-        let changed = self.organizations.change_role(caller.actor(), place(caller), member, role);
+        let changed = self
+            .organizations
+            .change_role(caller.actor(), place(caller), member, role);
         self.member(changed.await?).await
     }
 
@@ -236,7 +247,9 @@ impl<O: Adapters, A: archesai_auth::Adapters> api::OrganizationsApi for Organiza
         member_id: Uuid,
     ) -> Result<(), Problem> {
         let member = MemberId(member_id.as_u128());
-        let removed = self.organizations.remove_member(caller.actor(), place(caller), member);
+        let removed = self
+            .organizations
+            .remove_member(caller.actor(), place(caller), member);
         Ok(removed.await?)
     }
 
@@ -247,7 +260,10 @@ impl<O: Adapters, A: archesai_auth::Adapters> api::OrganizationsApi for Organiza
         query: api::ListInvitationsQuery,
     ) -> Result<api::InvitationPage, Problem> {
         let (slice, order) = slice(query.limit, query.cursor.as_deref(), query.sort)?;
-        let page = self.organizations.invitations(place(caller), &slice).await?;
+        let page = self
+            .organizations
+            .invitations(place(caller), &slice)
+            .await?;
         Ok(api::InvitationPage {
             data: page.items.into_iter().map(invitation).collect(),
             next_cursor: page::encode(order, page.next),
@@ -264,7 +280,9 @@ impl<O: Adapters, A: archesai_auth::Adapters> api::OrganizationsApi for Organiza
             email: Email::parse(&body.email)?.to_string(),
             role: domain_role(body.role),
         };
-        let invited = self.organizations.invite(caller.actor(), place(caller), new);
+        let invited = self
+            .organizations
+            .invite(caller.actor(), place(caller), new);
         let (made, token) = invited.await?;
         let made = invitation(made);
         Ok(api::CreatedInvitation {
@@ -286,7 +304,9 @@ impl<O: Adapters, A: archesai_auth::Adapters> api::OrganizationsApi for Organiza
         invitation_id: Uuid,
     ) -> Result<(), Problem> {
         let id = InvitationId(invitation_id.as_u128());
-        let revoked = self.organizations.revoke_invitation(caller.actor(), place(caller), id);
+        let revoked = self
+            .organizations
+            .revoke_invitation(caller.actor(), place(caller), id);
         Ok(revoked.await?)
     }
 
@@ -297,7 +317,9 @@ impl<O: Adapters, A: archesai_auth::Adapters> api::OrganizationsApi for Organiza
     ) -> Result<api::Member, Problem> {
         let email = self.email(caller).await?;
         let user = user_id(caller);
-        let accepted = self.organizations.accept_invitation(&body.token, user, email.as_str());
+        let accepted = self
+            .organizations
+            .accept_invitation(&body.token, user, email.as_str());
         self.member(accepted.await?).await
     }
 
@@ -308,7 +330,9 @@ impl<O: Adapters, A: archesai_auth::Adapters> api::OrganizationsApi for Organiza
     ) -> Result<(), Problem> {
         let email = self.email(caller).await?;
         let user = user_id(caller);
-        let declined = self.organizations.decline_invitation(&body.token, user, email.as_str());
+        let declined = self
+            .organizations
+            .decline_invitation(&body.token, user, email.as_str());
         Ok(declined.await?)
     }
 }

@@ -67,7 +67,9 @@ impl<A: Adapters> Service<A> {
             keep_an_owner(&transaction, organization).await?;
         }
         member.role = role;
-        transaction.update_member_role(organization, id, role).await?;
+        transaction
+            .update_member_role(organization, id, role)
+            .await?;
         let event = Event::MemberUpdated {
             member_id: id,
             user_id: member.user_id,
@@ -129,7 +131,10 @@ impl<A: Adapters> Service<A> {
     /// Writes a membership through to the cache, whose failure costs only time.
     async fn remember(&self, member: &Member) {
         let key = (member.organization_id, member.user_id);
-        _ = self.members.put(&key, member, self.settings.cache_ttl).await;
+        _ = self
+            .members
+            .put(&key, member, self.settings.cache_ttl)
+            .await;
     }
 }
 
@@ -143,10 +148,7 @@ pub(super) fn owners_only(actor: Actor) -> Result<()> {
 }
 
 /// Refuses to take the last owner away. The organization must be locked.
-async fn keep_an_owner(
-    repository: &impl Repository,
-    organization: OrganizationId,
-) -> Result<()> {
+async fn keep_an_owner(repository: &impl Repository, organization: OrganizationId) -> Result<()> {
     if repository.count_owners(organization).await? > 1 {
         Ok(())
     } else {

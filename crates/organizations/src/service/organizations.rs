@@ -24,12 +24,13 @@ impl<A: Adapters> Service<A> {
         if let Some(home) = self.find_home(user).await? {
             return Ok(home);
         }
-        match self.found(user, &personal_name(user_name), Some(user)).await {
+        match self
+            .found(user, &personal_name(user_name), Some(user))
+            .await
+        {
             Ok(membership) => Ok(membership.organization.id),
             // Another sign-in was faster.
-            Err(Error::AlreadyHasPersonal) => {
-                self.find_home(user).await?.ok_or(Error::NotFound)
-            }
+            Err(Error::AlreadyHasPersonal) => self.find_home(user).await?.ok_or(Error::NotFound),
             Err(error) => Err(error),
         }
     }
@@ -45,7 +46,10 @@ impl<A: Adapters> Service<A> {
     ///
     /// [`Error::NotFound`]
     pub async fn organization(&self, id: OrganizationId) -> Result<Organization> {
-        self.store.find_organization(id).await?.ok_or(Error::NotFound)
+        self.store
+            .find_organization(id)
+            .await?
+            .ok_or(Error::NotFound)
     }
 
     /// Changes an organization, if the stored version is still the expected one.
@@ -110,7 +114,11 @@ impl<A: Adapters> Service<A> {
 
     async fn find_home(&self, user: UserId) -> Result<Option<OrganizationId>> {
         if let Some(personal) = self.store.find_personal(user).await?
-            && self.store.find_member_of(personal.id, user).await?.is_some()
+            && self
+                .store
+                .find_member_of(personal.id, user)
+                .await?
+                .is_some()
         {
             return Ok(Some(personal.id));
         }

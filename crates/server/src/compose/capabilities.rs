@@ -29,8 +29,8 @@ fn organization(actor: Actor) -> OrganizationId {
     OrganizationId(actor.organization_id.0)
 }
 
-fn user(actor: Actor) -> Option<UserId> {
-    Some(UserId(actor.user_id.0))
+fn user(actor: Actor) -> UserId {
+    UserId(actor.user_id.0)
 }
 
 /// Writes into the log why an adapter failed: the log of the step does not say it.
@@ -61,7 +61,7 @@ impl Artifacts for SharedArtifacts {
     async fn write(&self, actor: Actor, new: NewArtifact, bytes: Vec<u8>) -> Result<Artifact> {
         let created = self
             .0
-            .create_artifact(organization(actor), user(actor), new, bytes);
+            .create_artifact(organization(actor), Some(user(actor)), new, bytes);
         logged(created.await)
     }
 
@@ -85,7 +85,7 @@ impl Artifacts for SharedArtifacts {
     ) -> Result<()> {
         let stored = self
             .0
-            .store_passages(organization(actor), user(actor), id, passages);
+            .store_passages(organization(actor), Some(user(actor)), id, passages);
         logged(stored.await).map(drop)
     }
 }

@@ -67,7 +67,12 @@ impl Effective {
                 .or_else(|| file.get(setting.name).cloned())
                 .unwrap_or_else(|| (default(setting, &environment), Source::Default))
         };
-        Ok(Self(SETTINGS.iter().map(|setting| (setting.name, find(setting))).collect()))
+        Ok(Self(
+            SETTINGS
+                .iter()
+                .map(|setting| (setting.name, find(setting)))
+                .collect(),
+        ))
     }
 
     pub(super) fn get(&self, name: &str) -> (&str, &Source) {
@@ -91,7 +96,10 @@ impl Effective {
 }
 
 /// The environment of the process. This is the one place that reads it.
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
 pub fn process_environment(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
@@ -129,7 +137,10 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, (String, Source)>, InvalidC
             toml::Value::String(text) => text,
             toml::Value::Array(items) => items
                 .iter()
-                .map(|item| item.as_str().map_or_else(|| item.to_string(), ToOwned::to_owned))
+                .map(|item| {
+                    item.as_str()
+                        .map_or_else(|| item.to_string(), ToOwned::to_owned)
+                })
                 .collect::<Vec<_>>()
                 .join(","),
             other => other.to_string(),

@@ -22,7 +22,10 @@ impl Reader<'_> {
     pub(super) fn list(&self, name: &str) -> Vec<String> {
         let text = self.text(name);
         let items = text.split(',').map(str::trim);
-        items.filter(|item| !item.is_empty()).map(ToOwned::to_owned).collect()
+        items
+            .filter(|item| !item.is_empty())
+            .map(ToOwned::to_owned)
+            .collect()
     }
 
     pub(super) fn parsed<T: FromStr>(&self, name: &str, must: &str) -> Result<T, InvalidConfig> {
@@ -71,7 +74,12 @@ impl Reader<'_> {
 
     /// A number of bytes such as `1000`, `16MiB` or `5GiB`.
     pub(super) fn bytes(&self, name: &str) -> Result<u64, InvalidConfig> {
-        let units = [("", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+        let units = [
+            ("", 1),
+            ("KiB", 1 << 10),
+            ("MiB", 1 << 20),
+            ("GiB", 1 << 30),
+        ];
         let must = "must be a number of bytes such as 1000, 16MiB or 5GiB";
         self.measured(name, &units, must)
     }
@@ -84,7 +92,9 @@ impl Reader<'_> {
     ) -> Result<u64, InvalidConfig> {
         let text = self.text(name);
         let text = text.trim();
-        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let digits = text
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len());
         let (number, unit) = text.split_at(digits);
         let factor = units.iter().find(|(known, _)| *known == unit.trim());
         let value = number
@@ -92,15 +102,18 @@ impl Reader<'_> {
             .ok()
             .zip(factor)
             .and_then(|(number, (_, factor))| number.checked_mul(*factor));
-        value.filter(|value| *value > 0).ok_or_else(|| self.invalid(name, must))
+        value
+            .filter(|value| *value > 0)
+            .ok_or_else(|| self.invalid(name, must))
     }
 
     pub(super) fn url(&self, name: &str) -> Result<String, InvalidConfig> {
         let text = self.text(name);
         let plausible = text.is_empty()
-            || text.strip_prefix("http://").or(text.strip_prefix("https://")).is_some_and(
-                |rest| !rest.is_empty() && !rest.contains(char::is_whitespace),
-            );
+            || text
+                .strip_prefix("http://")
+                .or(text.strip_prefix("https://"))
+                .is_some_and(|rest| !rest.is_empty() && !rest.contains(char::is_whitespace));
         if plausible {
             return Ok(text.trim_end_matches('/').to_owned());
         }
@@ -109,7 +122,9 @@ impl Reader<'_> {
 
     fn invalid(&self, name: &str, must: &str) -> InvalidConfig {
         let (value, source) = self.0.get(name);
-        let secret = SETTINGS.iter().any(|setting| setting.name == name && setting.secret);
+        let secret = SETTINGS
+            .iter()
+            .any(|setting| setting.name == name && setting.secret);
         let value = if secret { "********" } else { value };
         InvalidConfig(format!("{name} = `{value}` (from {source}) {must}"))
     }

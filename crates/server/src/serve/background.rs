@@ -71,7 +71,11 @@ impl Background {
         );
         Self {
             stop,
-            tasks: vec![tokio::spawn(steps), tokio::spawn(indexing), tokio::spawn(house)],
+            tasks: vec![
+                tokio::spawn(steps),
+                tokio::spawn(indexing),
+                tokio::spawn(house),
+            ],
             relay_stop,
             relay: tokio::spawn(relay),
         }
@@ -114,12 +118,18 @@ fn chores(config: &Config, services: &Services, infrastructure: &Infrastructure)
         chore("sessions", Arc::clone(&services.auth), |auth| async move {
             auth.sweep_sessions().await
         }),
-        chore("idempotency keys", (keys, clock), move |(keys, clock)| async move {
-            let now = archesai_auth::Clock::now(clock.as_ref());
-            IdempotencyKeys::sweep(&keys, now - ttl).await
-        }),
-        chore("blobs", Arc::clone(&services.content), |content| async move {
-            content.sweep_blobs().await.map(u64::from)
-        }),
+        chore(
+            "idempotency keys",
+            (keys, clock),
+            move |(keys, clock)| async move {
+                let now = archesai_auth::Clock::now(clock.as_ref());
+                IdempotencyKeys::sweep(&keys, now - ttl).await
+            },
+        ),
+        chore(
+            "blobs",
+            Arc::clone(&services.content),
+            |content| async move { content.sweep_blobs().await.map(u64::from) },
+        ),
     ]
 }

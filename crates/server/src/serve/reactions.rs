@@ -53,7 +53,10 @@ impl<P: Publisher> Reactions<P> {
                 deleted.map_err(Error::unavailable)?;
             }
             Event::MemberUpdated { user_id, .. } | Event::MemberRemoved { user_id, .. } => {
-                self.services.organizations.forget_member(place, user_id).await;
+                self.services
+                    .organizations
+                    .forget_member(place, user_id)
+                    .await;
             }
             _ => {}
         }

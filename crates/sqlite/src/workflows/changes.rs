@@ -7,6 +7,7 @@ use super::{
     columns::{Count, Word, json_of},
     steps::{self, Row},
     task::TaskResult,
+    update::update_where,
 };
 use crate::{
     schema::{run_values, runs, step_runs},
@@ -76,15 +77,16 @@ fn apply_one(connection: &mut SqliteConnection, changes: Prepared) -> TaskResult
 
 /// Answers whether there is such a run.
 fn update_run(connection: &mut SqliteConnection, changes: &Prepared) -> TaskResult<bool> {
-    let updated = diesel::update(runs::table.find(changes.run))
-        .filter(runs::organization_id.eq(changes.organization))
-        .set((
-            runs::status.eq(changes.status),
-            runs::progress.eq(changes.progress),
-            runs::started_at.eq(changes.started_at),
-            runs::completed_at.eq(changes.completed_at),
-        ))
-        .execute(connection)?;
+    let values = (
+        runs::status.eq(changes.status),
+        runs::progress.eq(changes.progress),
+        runs::started_at.eq(changes.started_at),
+        runs::completed_at.eq(changes.completed_at),
+    );
+    let filter = runs::id
+        .eq(changes.run)
+        .and(runs::organization_id.eq(changes.organization));
+    let updated = update_where(runs::table, values, filter).execute(connection)?;
     Ok(updated == 1)
 }
 
@@ -93,7 +95,7 @@ fn cancel_items(connection: &mut SqliteConnection, run: Id, fan_out: Id) -> Task
         .find(fan_out)
         .filter(step_runs::run_id.eq(run))
         .select(step_runs::completed_at)
-        .first(connection)
+        .get_result(connection)
         .optional()?;
     let Some(completed_at) = completed_at else {
         return Ok(());

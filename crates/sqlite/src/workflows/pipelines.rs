@@ -104,7 +104,7 @@ pub(super) fn find(
 ) -> TaskResult<Option<Pipeline>> {
     let found: Option<Found> = current!(organization)
         .filter(pipelines::id.eq(Id(id.0)))
-        .first(connection)
+        .get_result(connection)
         .optional()?;
     Ok(found.map(pipeline))
 }
@@ -187,7 +187,7 @@ pub(super) fn find_definition(
         .filter(pipeline_versions::version.eq(signed(version)))
         .filter(pipelines::organization_id.eq(Id(organization.0)))
         .select(pipeline_versions::definition)
-        .first(connection)
+        .get_result(connection)
         .optional()?;
     Ok(found.map(|definition| definition.0))
 }

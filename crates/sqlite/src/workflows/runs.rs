@@ -152,7 +152,7 @@ pub(super) fn find(
         .filter(runs::id.eq(Id(id.0)))
         .filter(runs::organization_id.eq(Id(organization.0)))
         .select((Narrow::as_select(), runs::created_at, Values::as_select()))
-        .first(connection)
+        .get_result(connection)
         .optional()?;
     Ok(found.map(run))
 }
@@ -194,7 +194,7 @@ pub(super) fn find_input(
         .filter(runs::id.eq(Id(run.0)))
         .filter(runs::organization_id.eq(Id(organization.0)))
         .select(run_values::input)
-        .first(connection)
+        .get_result(connection)
         .optional()?;
     Ok(input.map(|input| input.0))
 }
@@ -223,7 +223,7 @@ fn state(
         .find(Id(run.0))
         .filter(runs::organization_id.eq(Id(organization.0)))
         .select(Narrow::as_select())
-        .first(connection)
+        .get_result(connection)
         .optional()?;
     let Some(row) = row else {
         return Ok(None);

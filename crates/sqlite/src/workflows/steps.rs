@@ -12,6 +12,7 @@ use super::{
     columns::{Count, Word},
     lists::{after_time, sliced},
     task::TaskResult,
+    update::update_where,
 };
 use crate::{
     schema::{runs, step_runs, step_values},
@@ -151,24 +152,25 @@ pub(super) fn insert(connection: &mut SqliteConnection, rows: &[Row]) -> TaskRes
 /// when, stays, and the indexes of that need not be written.
 pub(super) fn update(connection: &mut SqliteConnection, rows: &[Row]) -> TaskResult<()> {
     for row in rows {
-        diesel::update(step_runs::table.find(row.id))
-            .filter(step_runs::run_id.eq(row.run_id))
-            .set((
-                step_runs::status.eq(row.status),
-                step_runs::attempt.eq(row.attempt),
-                step_runs::crashes.eq(row.crashes),
-                step_runs::sleeps.eq(row.sleeps),
-                step_runs::ready_at.eq(row.ready_at),
-                step_runs::worker.eq(row.worker),
-                step_runs::fence.eq(row.fence),
-                step_runs::items_total.eq(row.items_total),
-                step_runs::items_started.eq(row.items_started),
-                step_runs::items_done.eq(row.items_done),
-                step_runs::items_failed.eq(row.items_failed),
-                step_runs::started_at.eq(row.started_at),
-                step_runs::completed_at.eq(row.completed_at),
-            ))
-            .execute(connection)?;
+        let values = (
+            step_runs::status.eq(row.status),
+            step_runs::attempt.eq(row.attempt),
+            step_runs::crashes.eq(row.crashes),
+            step_runs::sleeps.eq(row.sleeps),
+            step_runs::ready_at.eq(row.ready_at),
+            step_runs::worker.eq(row.worker),
+            step_runs::fence.eq(row.fence),
+            step_runs::items_total.eq(row.items_total),
+            step_runs::items_started.eq(row.items_started),
+            step_runs::items_done.eq(row.items_done),
+            step_runs::items_failed.eq(row.items_failed),
+            step_runs::started_at.eq(row.started_at),
+            step_runs::completed_at.eq(row.completed_at),
+        );
+        let filter = step_runs::id
+            .eq(row.id)
+            .and(step_runs::run_id.eq(row.run_id));
+        update_where(step_runs::table, values, filter).execute(connection)?;
     }
     Ok(())
 }
@@ -214,7 +216,7 @@ pub(super) fn results(
             .filter(step_runs::parent.is_null())
             .filter(runs::organization_id.eq(Id(organization.0)))
             .select((step_runs::status, Option::<Values>::as_select()))
-            .first(connection)
+            .get_result(connection)
             .optional()?;
         results.extend(found.map(|(status, values)| result(step, status.0, values)));
     }

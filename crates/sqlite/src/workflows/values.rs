@@ -7,7 +7,6 @@ use diesel::{
     select, sql_query,
     sql_types::{BigInt, Binary, Nullable, Text},
     sqlite::SqliteConnection,
-    upsert::excluded,
 };
 
 use super::{
@@ -70,26 +69,19 @@ impl TryFrom<&StepValues> for Prepared {
 
 pub(super) fn put(connection: &mut SqliteConnection, values: Vec<Prepared>) -> TaskResult<()> {
     for values in values {
-        owned!(values.organization, values.step_run)
-            .select((
-                step_runs::id,
-                values.input.into_sql::<Nullable<Text>>(),
-                values.output.into_sql::<Nullable<Text>>(),
-                values.error.into_sql::<Nullable<Text>>(),
-            ))
-            .insert_into(step_values::table)
+        let row = owned!(values.organization, values.step_run).select((
+            step_runs::id,
+            values.input.into_sql::<Nullable<Text>>(),
+            values.output.into_sql::<Nullable<Text>>(),
+            values.error.into_sql::<Nullable<Text>>(),
+        ));
+        diesel::replace_into(step_values::table)
+            .values(row)
             .into_columns((
                 step_values::step_run_id,
                 step_values::input,
                 step_values::output,
                 step_values::error,
-            ))
-            .on_conflict(step_values::step_run_id)
-            .do_update()
-            .set((
-                step_values::input.eq(excluded(step_values::input)),
-                step_values::output.eq(excluded(step_values::output)),
-                step_values::error.eq(excluded(step_values::error)),
             ))
             .execute(connection)?;
     }
@@ -133,7 +125,7 @@ pub(super) fn find_item(
         .inner_join(step_items::table)
         .filter(step_items::item.eq(Count(index)))
         .select(step_items::value)
-        .first(connection)
+        .get_result(connection)
         .optional()?;
     Ok(item.map(|item| item.0))
 }

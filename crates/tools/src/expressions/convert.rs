@@ -39,7 +39,10 @@ impl Budget {
 
     fn convert(&mut self, value: &Engine, depth: usize) -> Result<Value, String> {
         if depth > self.depth {
-            return Err(format!("the result is nested deeper than {} levels", self.depth));
+            return Err(format!(
+                "the result is nested deeper than {} levels",
+                self.depth
+            ));
         }
         self.take(4)?;
         match value.kind() {
@@ -62,7 +65,7 @@ impl Budget {
 
     fn array(&mut self, value: &Engine, depth: usize) -> Result<Value, String> {
         let mut items = Vec::new();
-        for item in value.try_iter().map_err(engine)? {
+        for item in value.try_iter().map_err(|error| engine(&error))? {
             items.push(self.convert(&item, depth + 1)?);
         }
         Ok(Value::Array(items))
@@ -70,11 +73,13 @@ impl Budget {
 
     fn object(&mut self, value: &Engine, depth: usize) -> Result<Value, String> {
         let mut entries = Map::new();
-        for key in value.try_iter().map_err(engine)? {
-            let item = value.get_item(&key).map_err(engine)?;
+        for key in value.try_iter().map_err(|error| engine(&error))? {
+            let item = value.get_item(&key).map_err(|error| engine(&error))?;
             let name = match key.as_str() {
                 Some(name) => name.to_owned(),
-                None if matches!(key.kind(), ValueKind::Number | ValueKind::Bool) => key.to_string(),
+                None if matches!(key.kind(), ValueKind::Number | ValueKind::Bool) => {
+                    key.to_string()
+                }
                 None => return Err("a name in the result is no text".to_owned()),
             };
             self.take(name.len())?;
@@ -84,8 +89,8 @@ impl Budget {
     }
 }
 
-fn engine(error: minijinja::Error) -> String {
-    super::ExpressionError::from_engine(&error).detail
+fn engine(error: &minijinja::Error) -> String {
+    super::ExpressionError::from_engine(error).detail
 }
 
 /// A number of JSON: integers stay integers as far as they fit into 64 bits.

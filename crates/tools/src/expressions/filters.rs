@@ -12,15 +12,26 @@ const DEPTH: usize = 128;
 /// Installs the formatter and the filters that know the limit of `bytes`.
 pub(super) fn install(environment: &mut Environment<'static>, bytes: usize) {
     environment.set_formatter(move |out, state, value| write(out, state, value, bytes));
-    environment.add_filter("tojson", move |state: &State, value: &Engine, options: Kwargs| {
-        to_json(state, value, &options, bytes)
-    });
+    environment.add_filter(
+        "tojson",
+        move |state: &State, value: &Engine, options: Kwargs| {
+            to_json(state, value, &options, bytes)
+        },
+    );
     environment.add_filter("string", move |state: &State, value: &Engine| {
         as_text(state, value, bytes)
     });
-    environment.add_filter("join", move |state: &State, items: &Engine, separator: Option<String>| {
-        join(state, items, separator.as_deref().unwrap_or_default(), bytes)
-    });
+    environment.add_filter(
+        "join",
+        move |state: &State, items: &Engine, separator: Option<String>| {
+            join(
+                state,
+                items,
+                separator.as_deref().unwrap_or_default(),
+                bytes,
+            )
+        },
+    );
 }
 
 /// The items as text, one after the other. The engine's own filter leaves out items that are not defined.

@@ -111,7 +111,10 @@ impl Expressions {
             environment.remove_global(function);
         }
         filters::install(&mut environment, limits.output_bytes);
-        Self { environment, limits }
+        Self {
+            environment,
+            limits,
+        }
     }
 
     /// Checks every string of a template and lists what they refer to.
@@ -120,14 +123,20 @@ impl Expressions {
     /// Every mistake that was found: wrong syntax, statements, calls, unknown names, filters and tests.
     pub fn check(&self, template: &Value) -> Result<Vec<Reference>, Vec<ExpressionError>> {
         let (mut references, mut errors) = (Vec::new(), Vec::new());
-        each_string(template, self.limits.depth, &mut |pointer, text| {
-            match text.map(|text| parse(text, Roots::Pipeline, &self.limits)) {
-                Some(Ok(parsed)) => references.extend(parsed.references().filter_map(|found| found.at(pointer))),
-                Some(Err(found)) => errors.extend(found.into_iter().map(|error| error.at(pointer))),
-                None => errors.push(self.too_deep().at(pointer)),
+        each_string(template, self.limits.depth, &mut |pointer, text| match text
+            .map(|text| parse(text, Roots::Pipeline, &self.limits))
+        {
+            Some(Ok(parsed)) => {
+                references.extend(parsed.references().filter_map(|found| found.at(pointer)));
             }
+            Some(Err(found)) => errors.extend(found.into_iter().map(|error| error.at(pointer))),
+            None => errors.push(self.too_deep().at(pointer)),
         });
-        if errors.is_empty() { Ok(references) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(references)
+        } else {
+            Err(errors)
+        }
     }
 
     /// Puts values in place of the expressions of a template. The scope is an object with the roots that
@@ -159,7 +168,12 @@ impl Expressions {
         }
     }
 
-    fn text(&self, template: &str, scope: &Scope, budget: &mut Budget) -> Result<String, ExpressionError> {
+    fn text(
+        &self,
+        template: &str,
+        scope: &Scope,
+        budget: &mut Budget,
+    ) -> Result<String, ExpressionError> {
         let text = self
             .environment
             .render_str(template, scope.value())
@@ -169,7 +183,10 @@ impl Expressions {
     }
 
     fn too_deep(&self) -> ExpressionError {
-        ExpressionError::new(format!("it is nested deeper than {} levels", self.limits.depth))
+        ExpressionError::new(format!(
+            "it is nested deeper than {} levels",
+            self.limits.depth
+        ))
     }
 }
 
@@ -240,7 +257,9 @@ impl Run<'_> {
             }
             Parsed::Text { .. } => {
                 let scope = Scope::new(self.scope, &parsed);
-                expressions.text(text, &scope, &mut self.budget).map(Value::String)
+                expressions
+                    .text(text, &scope, &mut self.budget)
+                    .map(Value::String)
             }
         }
     }
@@ -254,7 +273,12 @@ fn first(errors: Vec<ExpressionError>) -> ExpressionError {
 
 /// Calls `found` with the pointer of each string, and with nothing where the nesting is too deep.
 fn each_string(template: &Value, depth: usize, found: &mut impl FnMut(&str, Option<&str>)) {
-    fn visit(value: &Value, left: usize, pointer: &mut String, found: &mut impl FnMut(&str, Option<&str>)) {
+    fn visit(
+        value: &Value,
+        left: usize,
+        pointer: &mut String,
+        found: &mut impl FnMut(&str, Option<&str>),
+    ) {
         let length = pointer.len();
         let mut inside = |key: &str, item: &Value, pointer: &mut String| {
             push_token(pointer, key);

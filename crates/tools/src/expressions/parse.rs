@@ -69,7 +69,8 @@ pub(super) fn parse<'a>(
         return Ok(Parsed::Plain);
     }
     check_size(text, limits).map_err(|error| vec![error])?;
-    let statement = parse_template(text, "", syntax()).map_err(|error| vec![ExpressionError::from_engine(&error)])?;
+    let statement = parse_template(text, "", syntax())
+        .map_err(|error| vec![ExpressionError::from_engine(&error)])?;
     let Stmt::Template(template) = statement else {
         return Err(vec![ExpressionError::new("it is no template")]);
     };
@@ -95,7 +96,10 @@ fn between_braces(text: &str) -> Option<&str> {
 /// Bounds what the parser and the compiler recurse over: both use the stack in proportion to an expression's tokens.
 fn check_size(text: &str, limits: &Limits) -> Result<(), ExpressionError> {
     if text.len() > limits.template_bytes {
-        let detail = format!("a string with expressions is longer than {} bytes", limits.template_bytes);
+        let detail = format!(
+            "a string with expressions is longer than {} bytes",
+            limits.template_bytes
+        );
         return Err(ExpressionError::new(detail));
     }
     let mut tokens = 0;

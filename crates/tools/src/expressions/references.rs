@@ -19,7 +19,13 @@ pub enum Root {
 
 impl Root {
     /// All roots.
-    pub const ALL: [Self; 5] = [Self::Inputs, Self::Steps, Self::Item, Self::Index, Self::Run];
+    pub const ALL: [Self; 5] = [
+        Self::Inputs,
+        Self::Steps,
+        Self::Item,
+        Self::Index,
+        Self::Run,
+    ];
 
     /// The name in expressions.
     pub fn as_str(self) -> &'static str {

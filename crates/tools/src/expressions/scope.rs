@@ -27,7 +27,11 @@ impl<'a> Scope<'a> {
         let paths = parsed.paths();
         let mut wanted = Wanted::Names(BTreeMap::new());
         for path in paths {
-            wanted.add(std::iter::once(&path.root).chain(&path.names).map(String::as_str));
+            wanted.add(
+                std::iter::once(&path.root)
+                    .chain(&path.names)
+                    .map(String::as_str),
+            );
         }
         Self {
             whole,
@@ -125,7 +129,9 @@ fn engine(value: &Value) -> Engine {
         Value::String(text) => Engine::from(text.as_str()),
         Value::Array(items) => Engine::from(items.iter().map(engine).collect::<Vec<_>>()),
         Value::Object(entries) => {
-            let entries = entries.iter().map(|(name, value)| (name.clone(), engine(value)));
+            let entries = entries
+                .iter()
+                .map(|(name, value)| (name.clone(), engine(value)));
             Engine::from(entries.collect::<BTreeMap<String, Engine>>())
         }
     }

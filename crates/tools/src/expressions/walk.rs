@@ -56,12 +56,16 @@ impl Walk {
             Stmt::SetBlock(node) => ("assignments", node.span()),
             Stmt::AutoEscape(node) => ("autoescape blocks", node.span()),
             Stmt::FilterBlock(node) => ("filter blocks", node.span()),
-            Stmt::Do(node) => ("calls", node.span()),
-            #[expect(clippy::allow_attributes, reason = "whether more statements exist depends on features other crates choose")]
-            #[allow(unreachable_patterns, reason = "see above")]
-            _ => return self.errors.push(ExpressionError::new("only expressions in {{ }} are allowed")),
+            // Which statements there are beside these depends on the engine's features.
+            _ => {
+                let detail = "only expressions in {{ }} are allowed";
+                return self.errors.push(ExpressionError::new(detail));
+            }
         };
-        self.refuse(format!("{what} are not allowed, only expressions in {{{{ }}}}"), span);
+        self.refuse(
+            format!("{what} are not allowed, only expressions in {{{{ }}}}"),
+            span,
+        );
     }
 
     fn refuse(&mut self, detail: String, span: Span) {
@@ -105,7 +109,10 @@ impl Walk {
     fn arguments(&mut self, arguments: &[CallArg]) {
         for argument in arguments {
             match argument {
-                CallArg::Pos(value) | CallArg::Kwarg(_, value) | CallArg::PosSplat(value) | CallArg::KwargSplat(value) => {
+                CallArg::Pos(value)
+                | CallArg::Kwarg(_, value)
+                | CallArg::PosSplat(value)
+                | CallArg::KwargSplat(value) => {
                     self.expression(value);
                 }
             }
@@ -149,7 +156,10 @@ impl Walk {
     fn call(&mut self, node: &Call, span: Span) {
         let detail = match &node.expr {
             Expr::Var(name) => format!("there is no function {}", name.id),
-            Expr::GetAttr(method) => format!("methods like {} cannot be called, use a filter", method.name),
+            Expr::GetAttr(method) => format!(
+                "methods like {} cannot be called, use a filter",
+                method.name
+            ),
             _ => "values cannot be called".to_owned(),
         };
         self.refuse(detail, span);
@@ -166,12 +176,11 @@ impl Walk {
                     rest = &node.expr;
                 }
                 Expr::GetItem(node) => {
-                    match fixed(&node.subscript_expr) {
-                        Some(name) => names.push(name),
-                        None => {
-                            self.expression(&node.subscript_expr);
-                            names.clear();
-                        }
+                    if let Some(name) = fixed(&node.subscript_expr) {
+                        names.push(name);
+                    } else {
+                        self.expression(&node.subscript_expr);
+                        names.clear();
                     }
                     rest = &node.expr;
                 }
@@ -189,7 +198,10 @@ impl Walk {
                 self.refuse(format!("{root} is unknown, there are {known}"), span);
             }
             (Roots::Pipeline, Some(Root::Steps)) if names.is_empty() => {
-                self.refuse("steps needs the id of a step after it, as in steps.extract.output".to_owned(), span);
+                self.refuse(
+                    "steps needs the id of a step after it, as in steps.extract.output".to_owned(),
+                    span,
+                );
             }
             _ => self.paths.push(Path {
                 root: root.to_owned(),

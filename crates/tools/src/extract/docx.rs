@@ -41,7 +41,10 @@ pub(super) fn read(source: &Source) -> Result<Extracted, ExtractError> {
 /// ([MS-OFFCRYPTO], 2.3.4.4). Names in compound files are UTF-16.
 fn is_encrypted(bytes: &[u8]) -> bool {
     const SIGNATURE: &[u8] = &[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
-    let name: Vec<u8> = "EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let name: Vec<u8> = "EncryptedPackage"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
     bytes.starts_with(SIGNATURE) && bytes.windows(name.len()).any(|window| window == name)
 }
 
@@ -219,7 +222,10 @@ impl Body {
         match (predefined, character) {
             (Some(text), _) => self.text(text),
             (None, Some(character)) => self.text(character.encode_utf8(&mut [0; 4])),
-            (None, None) => Err(damaged(format!("it uses an unknown entity &{};", shorten(name)))),
+            (None, None) => Err(damaged(format!(
+                "it uses an unknown entity &{};",
+                shorten(name)
+            ))),
         }
     }
 
@@ -230,7 +236,8 @@ impl Body {
         if !self.paragraph.begun {
             self.paragraph.begun = true;
             self.paragraph.start = self.writer.position();
-            if self.paragraph.item && self.writer.at_line_start() && self.paragraph.level.is_none() {
+            if self.paragraph.item && self.writer.at_line_start() && self.paragraph.level.is_none()
+            {
                 self.writer.push("- ")?;
             }
         }

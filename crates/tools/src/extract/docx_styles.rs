@@ -21,7 +21,8 @@ impl Styles {
                 Event::Start(tag) | Event::Empty(tag) => match tag.local_name().as_ref() {
                     "style" => style = attribute(&tag, "styleId").unwrap_or_default(),
                     "name" => {
-                        if let Some(level) = attribute(&tag, "val").and_then(|name| by_name(&name)) {
+                        if let Some(level) = attribute(&tag, "val").and_then(|name| by_name(&name))
+                        {
                             levels.insert(style.clone(), level);
                         }
                     }

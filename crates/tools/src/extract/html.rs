@@ -66,7 +66,10 @@ fn meta_charset(bytes: &[u8]) -> Option<&str> {
         .windows(8)
         .position(|window| window.eq_ignore_ascii_case(b"charset="))?;
     let value = &head[at + 8..];
-    let value = value.strip_prefix(b"\"").or(value.strip_prefix(b"'")).unwrap_or(value);
+    let value = value
+        .strip_prefix(b"\"")
+        .or(value.strip_prefix(b"'"))
+        .unwrap_or(value);
     let end = value
         .iter()
         .position(|byte| !(byte.is_ascii_alphanumeric() || b"-_:.".contains(byte)))?;
@@ -90,7 +93,9 @@ impl Reader {
         match node {
             Node::Element(element) if self.silence > 0 || silent(element) => self.silence += 1,
             Node::Element(element) => self.begin(element.name())?,
-            Node::Text(text) if self.silence == 0 && self.preformatted > 0 => self.writer.push(text)?,
+            Node::Text(text) if self.silence == 0 && self.preformatted > 0 => {
+                self.writer.push(text)?;
+            }
             Node::Text(text) if self.silence == 0 => self.writer.words(text)?,
             _ => {}
         }

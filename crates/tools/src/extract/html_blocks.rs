@@ -2,30 +2,73 @@
 
 /// Elements whose content is no text of the page.
 const SILENT: &[&str] = &[
-    "script", "style", "nav", "noscript", "template", "head", "svg", "iframe", "object", "canvas", "audio", "video", "select",
-    "button", "dialog",
+    "script", "style", "nav", "noscript", "template", "head", "svg", "iframe", "object", "canvas",
+    "audio", "video", "select", "button", "dialog",
 ];
 
 /// Classes by which `DocBook`, Sphinx and others mark their navigation.
-const NAVIGATION_CLASSES: &[&str] = &["navheader", "navfooter", "navigation", "navbar", "breadcrumbs"];
+const NAVIGATION_CLASSES: &[&str] = &[
+    "navheader",
+    "navfooter",
+    "navigation",
+    "navbar",
+    "breadcrumbs",
+];
 
 /// Elements that a paragraph's distance separates from their neighbours.
 const PARAGRAPHS: &[&str] = &[
-    "p", "h1", "h2", "h3", "h4", "h5", "h6", "table", "ul", "ol", "dl", "pre", "blockquote", "figure", "section", "article",
-    "hr", "details", "fieldset", "form",
+    "p",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "table",
+    "ul",
+    "ol",
+    "dl",
+    "pre",
+    "blockquote",
+    "figure",
+    "section",
+    "article",
+    "hr",
+    "details",
+    "fieldset",
+    "form",
 ];
 
 /// Elements that begin and end a line.
 const LINES: &[&str] = &[
-    "div", "li", "dt", "dd", "tr", "main", "header", "footer", "aside", "address", "caption", "figcaption", "summary", "legend",
-    "body", "html", "thead", "tbody", "tfoot", "center", "option",
+    "div",
+    "li",
+    "dt",
+    "dd",
+    "tr",
+    "main",
+    "header",
+    "footer",
+    "aside",
+    "address",
+    "caption",
+    "figcaption",
+    "summary",
+    "legend",
+    "body",
+    "html",
+    "thead",
+    "tbody",
+    "tfoot",
+    "center",
+    "option",
 ];
 
 /// Elements that stand alone or whose end tag may be left out; they say nothing about depth.
 const UNPAIRED: &[&str] = &[
-    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr", "p", "li",
-    "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "optgroup", "colgroup", "rp", "rt", "html", "head",
-    "body",
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
+    "track", "wbr", "p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option",
+    "optgroup", "colgroup", "rp", "rt", "html", "head", "body",
 ];
 
 /// How an element is laid out.
@@ -56,7 +99,9 @@ pub(super) fn silent(element: &scraper::node::Element) -> bool {
         || element.attr("hidden").is_some()
         || element.attr("aria-hidden") == Some("true")
         || element.attr("role") == Some("navigation")
-        || element.classes().any(|class| NAVIGATION_CLASSES.contains(&class))
+        || element
+            .classes()
+            .any(|class| NAVIGATION_CLASSES.contains(&class))
 }
 
 /// The level of a heading element.
@@ -93,10 +138,17 @@ pub(super) fn measure(text: &str) -> Shape {
             continue;
         }
         shape.tags += 1;
-        if UNPAIRED.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+        if UNPAIRED
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(name))
+        {
             continue;
         }
-        depth = if closing { depth.saturating_sub(1) } else { depth + 1 };
+        depth = if closing {
+            depth.saturating_sub(1)
+        } else {
+            depth + 1
+        };
         shape.depth = shape.depth.max(depth);
     }
     shape

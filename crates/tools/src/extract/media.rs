@@ -38,11 +38,10 @@ pub fn media_type_of(name: &str, bytes: &[u8]) -> String {
     let found = infer::get(bytes).map(|kind| kind.mime_type());
     match (found, named) {
         // A DOCX whose first entries are in an unusual order looks like any archive.
-        (Some("application/zip"), Some(named)) => named.to_owned(),
+        (None | Some("application/zip"), Some(named)) => named.to_owned(),
         // Text may begin like a script, a page or a mail, and the name knows better.
         (Some(found), Some(named)) if found.starts_with("text/") => named.to_owned(),
         (Some(found), _) => found.to_owned(),
-        (None, Some(named)) => named.to_owned(),
         (None, None) if looks_like_text(bytes) => "text/plain".to_owned(),
         (None, None) => "application/octet-stream".to_owned(),
     }
@@ -67,11 +66,7 @@ fn looks_like_text(bytes: &[u8]) -> bool {
 /// Splits a media type into its lower-case essence and its `charset`.
 pub(super) fn parse(media_type: &str) -> (String, Option<String>) {
     let mut parts = media_type.split(';');
-    let essence = parts
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
+    let essence = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
     let charset = parts.find_map(|parameter| {
         let (key, value) = parameter.split_once('=')?;
         key.trim()
@@ -93,7 +88,9 @@ pub(super) fn format_of(essence: &str) -> Option<Format> {
         | "application/toml" => Format::Plain,
         "text/rtf" => return None,
         other if other.starts_with("text/") => Format::Plain,
-        other if other.ends_with("+json") || other.ends_with("+xml") || other.ends_with("+yaml") => {
+        other
+            if other.ends_with("+json") || other.ends_with("+xml") || other.ends_with("+yaml") =>
+        {
             Format::Plain
         }
         _ => return None,
@@ -107,7 +104,10 @@ mod tests {
     #[test]
     fn the_bytes_win_over_the_name_where_they_are_sure() {
         assert_eq!(media_type_of("a.txt", b"%PDF-1.7\n"), "application/pdf");
-        assert_eq!(media_type_of("a.md", b"<!DOCTYPE html><p>"), "text/markdown");
+        assert_eq!(
+            media_type_of("a.md", b"<!DOCTYPE html><p>"),
+            "text/markdown"
+        );
         assert_eq!(media_type_of("a", b"<!DOCTYPE html><p>"), "text/html");
     }
 
@@ -116,14 +116,20 @@ mod tests {
         assert_eq!(media_type_of("A.PDF", b"\x00\x01\x02"), "application/pdf");
         assert_eq!(media_type_of("rows.csv", b"a,b\n"), "text/csv");
         assert_eq!(media_type_of("notes", "grüße".as_bytes()), "text/plain");
-        assert_eq!(media_type_of("notes", b"\x00\x01"), "application/octet-stream");
+        assert_eq!(
+            media_type_of("notes", b"\x00\x01"),
+            "application/octet-stream"
+        );
         assert_eq!(media_type_of("", b""), "text/plain");
     }
 
     #[test]
     fn parameters_are_split_off() {
         let parsed = parse("Text/HTML; level=1; Charset=\"ISO-8859-1\"");
-        assert_eq!(parsed, ("text/html".to_owned(), Some("ISO-8859-1".to_owned())));
+        assert_eq!(
+            parsed,
+            ("text/html".to_owned(), Some("ISO-8859-1".to_owned()))
+        );
         assert_eq!(parse(""), (String::new(), None));
     }
 

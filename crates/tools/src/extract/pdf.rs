@@ -55,7 +55,8 @@ fn load(source: &Source) -> Result<Document, ExtractError> {
         max_decompressed_size: Some(share.min(source.limits.inflated_bytes)),
         ..LoadOptions::default()
     };
-    let document = Document::load_mem_with_options(source.bytes, options).map_err(|error| explain(&error, source))?;
+    let document = Document::load_mem_with_options(source.bytes, options)
+        .map_err(|error| explain(&error, source))?;
     if document.is_encrypted() {
         return Err(ExtractError::Locked(Format::Pdf));
     }
@@ -63,7 +64,10 @@ fn load(source: &Source) -> Result<Document, ExtractError> {
 }
 
 fn count(bytes: &[u8], name: &[u8]) -> usize {
-    bytes.windows(name.len()).filter(|window| *window == name).count()
+    bytes
+        .windows(name.len())
+        .filter(|window| *window == name)
+        .count()
 }
 
 fn damaged(detail: &str) -> ExtractError {
@@ -74,13 +78,19 @@ fn damaged(detail: &str) -> ExtractError {
 fn explain(error: &Error, source: &Source) -> ExtractError {
     match error {
         Error::InvalidPassword | Error::Decryption(_) => ExtractError::Locked(Format::Pdf),
-        Error::Decompress(lopdf::DecompressError::MemoryLimitExceeded { .. }) => ExtractError::TooLarge {
-            what: "unpacked document",
-            limit: source.limits.inflated_bytes,
-            unit: "bytes",
-        },
-        Error::Parse(lopdf::ParseError::InvalidFileHeader) => damaged("it does not begin like a PDF"),
-        Error::Xref(_) | Error::MissingXrefEntry => damaged("the table of its objects is missing or incomplete"),
+        Error::Decompress(lopdf::DecompressError::MemoryLimitExceeded { .. }) => {
+            ExtractError::TooLarge {
+                what: "unpacked document",
+                limit: source.limits.inflated_bytes,
+                unit: "bytes",
+            }
+        }
+        Error::Parse(lopdf::ParseError::InvalidFileHeader) => {
+            damaged("it does not begin like a PDF")
+        }
+        Error::Xref(_) | Error::MissingXrefEntry => {
+            damaged("the table of its objects is missing or incomplete")
+        }
         Error::ReferenceCycle(_) | Error::ReferenceLimit | Error::RecursionLimit => {
             damaged("its objects refer to each other in a circle")
         }

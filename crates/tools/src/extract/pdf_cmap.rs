@@ -48,7 +48,9 @@ impl CMap {
     pub(super) fn code(&self, bytes: &[u8], usual: usize) -> (usize, u32) {
         for length in 1..=bytes.len().min(4) {
             let code = number(&bytes[..length]);
-            let inside = |&(long, low, high): &(usize, u32, u32)| long == length && (low..=high).contains(&code);
+            let inside = |&(long, low, high): &(usize, u32, u32)| {
+                long == length && (low..=high).contains(&code)
+            };
             if self.spaces.iter().any(inside) {
                 return (length, code);
             }
@@ -63,8 +65,12 @@ impl CMap {
             text.push_str(known);
             return true;
         }
-        let after = self.ranges.partition_point(|range| (range.length, range.low) <= (length, code));
-        let range = after.checked_sub(1).and_then(|index| self.ranges.get(index));
+        let after = self
+            .ranges
+            .partition_point(|range| (range.length, range.low) <= (length, code));
+        let range = after
+            .checked_sub(1)
+            .and_then(|index| self.ranges.get(index));
         match range {
             Some(range) if range.length == length && code <= range.high => {
                 range.write(code, text);
@@ -91,7 +97,8 @@ impl CMap {
             if self.full() {
                 return;
             }
-            self.single.insert((code.len(), number(&code)), utf16(&text));
+            self.single
+                .insert((code.len(), number(&code)), utf16(&text));
         }
     }
 
@@ -137,14 +144,21 @@ impl Range {
 
 /// The code of up to four bytes, the highest first.
 fn number(bytes: &[u8]) -> u32 {
-    bytes.iter().take(4).fold(0, |code, byte| (code << 8) | u32::from(*byte))
+    bytes
+        .iter()
+        .take(4)
+        .fold(0, |code, byte| (code << 8) | u32::from(*byte))
 }
 
 fn utf16(bytes: &[u8]) -> String {
     if let [byte] = bytes {
         return char::from(*byte).to_string();
     }
-    let units = bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair));
+    let units = bytes
+        .as_chunks::<2>()
+        .0
+        .iter()
+        .map(|pair| u16::from_be_bytes(*pair));
     char::decode_utf16(units).filter_map(Result::ok).collect()
 }
 
@@ -162,7 +176,7 @@ impl<'a> Tokens<'a> {
     fn next(&mut self) -> Option<Token<'a>> {
         self.skip_space();
         let (first, rest) = self.0.split_first()?;
-        match first {
+        Some(match first {
             b'[' => self.take(rest, Token::Open),
             b']' => self.take(rest, Token::Close),
             b'<' if !rest.starts_with(b"<") => {
@@ -176,21 +190,23 @@ impl<'a> Tokens<'a> {
                 let token = Token::Word(&self.0[..end]);
                 self.take(&self.0[end..], token)
             }
-        }
+        })
     }
 
     /// Two strings, or nothing at the end of a section.
     fn pair(&mut self) -> Option<(Vec<u8>, Vec<u8>)> {
-        let Some(Token::Hex(first)) = self.next() else { return None };
+        let Some(Token::Hex(first)) = self.next() else {
+            return None;
+        };
         match self.next() {
             Some(Token::Hex(second)) => Some((first, second)),
             _ => None,
         }
     }
 
-    fn take(&mut self, rest: &'a [u8], token: Token<'a>) -> Option<Token<'a>> {
+    fn take(&mut self, rest: &'a [u8], token: Token<'a>) -> Token<'a> {
         self.0 = rest;
-        Some(token)
+        token
     }
 
     fn skip_space(&mut self) {
@@ -240,7 +256,10 @@ mod tests {
             2 beginbfchar <0003> <0020> <0004> <00660066> endbfchar
             3 beginbfrange <0010><0012><0041> <0020> <0021> [<0078> <0079>] <0030> <0030> <D83DDE00> endbfrange endcmap",
         );
-        assert_eq!(text(&map, b"\0\x10\0\x12\0\x03\0\x04\0\x20\0\x21\0\x30\0\x99"), "AC ffxy😀");
+        assert_eq!(
+            text(&map, b"\0\x10\0\x12\0\x03\0\x04\0\x20\0\x21\0\x30\0\x99"),
+            "AC ffxy😀"
+        );
     }
 
     #[test]
@@ -260,7 +279,13 @@ mod tests {
 
     #[test]
     fn broken_maps_do_no_harm() {
-        for source in ["<", "beginbfrange <", "beginbfchar <00>", "beginbfrange <05> <01> <0041> endbfrange", "[]<<>>%"] {
+        for source in [
+            "<",
+            "beginbfrange <",
+            "beginbfchar <00>",
+            "beginbfrange <05> <01> <0041> endbfrange",
+            "[]<<>>%",
+        ] {
             assert_eq!(text(&CMap::parse(source.as_bytes()), b"\x05\x01"), "");
         }
     }

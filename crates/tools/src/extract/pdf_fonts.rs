@@ -47,7 +47,8 @@ impl Font {
         Self {
             map: to_unicode(document, font),
             table: (!composite).then(|| code_table(document, font)),
-            utf16: composite && (ends_with(encoding, b"-UCS2-H") || ends_with(encoding, b"-UTF16-H")),
+            utf16: composite
+                && (ends_with(encoding, b"-UCS2-H") || ends_with(encoding, b"-UTF16-H")),
             length: if composite { 2 } else { 1 },
             widths: if composite {
                 composite_widths(document, font)
@@ -106,7 +107,9 @@ impl Widths {
 }
 
 /// The ligatures of Latin typesetting, U+FB00 to U+FB06. Nobody searches for them.
-const LIGATURES: [char; 7] = ['\u{fb00}', '\u{fb01}', '\u{fb02}', '\u{fb03}', '\u{fb04}', '\u{fb05}', '\u{fb06}'];
+const LIGATURES: [char; 7] = [
+    '\u{fb00}', '\u{fb01}', '\u{fb02}', '\u{fb03}', '\u{fb04}', '\u{fb05}', '\u{fb06}',
+];
 
 /// Adds a character, a ligature as its letters.
 fn push_letters(mut text: String, character: char) -> String {
@@ -174,14 +177,21 @@ fn code_table(document: &Document, font: &Dictionary) -> Vec<String> {
 
 /// The table of an encoding by name; the standard encoding for an unknown one.
 fn table_of(document: &Document, base: Vec<u8>) -> Vec<String> {
-    const KNOWN: &[&[u8]] = &[b"WinAnsiEncoding", b"MacRomanEncoding", b"MacExpertEncoding", b"StandardEncoding"];
+    const KNOWN: &[&[u8]] = &[
+        b"WinAnsiEncoding",
+        b"MacRomanEncoding",
+        b"MacExpertEncoding",
+        b"StandardEncoding",
+    ];
     let base = if KNOWN.contains(&base.as_slice()) {
         base
     } else {
         b"StandardEncoding".to_vec()
     };
     let font = bare_font(Object::Name(base));
-    (0..=u8::MAX).map(|code| decode_one(document, &font, code)).collect()
+    (0..=u8::MAX)
+        .map(|code| decode_one(document, &font, code))
+        .collect()
 }
 
 /// The text of a glyph by its name in the Adobe Glyph List; nothing for names that mean nothing outside of the font.
@@ -210,7 +220,8 @@ fn decode_one(document: &Document, font: &Dictionary, code: u8) -> String {
 }
 
 fn simple_widths(document: &Document, font: &Dictionary) -> Widths {
-    let descriptor = get(document, font, b"FontDescriptor").and_then(|object| object.as_dict().ok());
+    let descriptor =
+        get(document, font, b"FontDescriptor").and_then(|object| object.as_dict().ok());
     let missing = descriptor
         .and_then(|descriptor| get(document, descriptor, b"MissingWidth"))
         .and_then(|width| number(document, width))
@@ -256,7 +267,8 @@ fn composite_widths(document: &Document, font: &Dictionary) -> Widths {
     let Some(descendant) = descendant else {
         return widths;
     };
-    if let Some(usual) = get(document, descendant, b"DW").and_then(|width| number(document, width)) {
+    if let Some(usual) = get(document, descendant, b"DW").and_then(|width| number(document, width))
+    {
         widths.usual = usual;
     }
     let list = get(document, descendant, b"W").and_then(|object| object.as_array().ok());
@@ -268,22 +280,32 @@ fn composite_widths(document: &Document, font: &Dictionary) -> Widths {
 const MAX_RUNS: usize = 4096;
 
 fn runs(document: &Document, list: &[Object]) -> Vec<(u32, u32, Vec<f64>)> {
-    let code = |object: &Object| object.as_i64().ok().and_then(|code| u32::try_from(code).ok());
+    let code = |object: &Object| {
+        object
+            .as_i64()
+            .ok()
+            .and_then(|code| u32::try_from(code).ok())
+    };
     let (mut runs, mut rest) = (Vec::new(), list);
     while runs.len() < MAX_RUNS {
-        let [first, second, after @ ..] = rest else { break };
+        let [first, second, after @ ..] = rest else {
+            break;
+        };
         let Some(first) = code(first) else { break };
-        match document.dereference(second) {
-            Ok((_, Object::Array(each))) => {
-                let each: Vec<f64> = each.iter().map(|width| number(document, width).unwrap_or(1000.0)).collect();
-                runs.extend(last_of(first, each.len()).map(|last| (first, last, each)));
-                rest = after;
-            }
-            _ => {
-                let (Some(last), [width, after @ ..]) = (code(second), after) else { break };
-                runs.push((first, last, vec![number(document, width).unwrap_or(1000.0)]));
-                rest = after;
-            }
+        if let Ok((_, Object::Array(each))) = document.dereference(second) {
+            let each: Vec<f64> = each
+                .iter()
+                .map(|width| number(document, width).unwrap_or(1000.0))
+                .collect();
+            runs.extend(last_of(first, each.len()).map(|last| (first, last, each)));
+            rest = after;
+        } else {
+            let (Some(last), [width, after @ ..]) = (code(second), after) else {
+                break;
+            };
+            let width = number(document, width).unwrap_or(1000.0);
+            runs.push((first, last, vec![width]));
+            rest = after;
         }
     }
     runs.sort_by_key(|(first, ..)| *first);

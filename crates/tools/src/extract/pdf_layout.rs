@@ -78,7 +78,13 @@ impl<'a> Layout<'a> {
 
     /// Adds a run that begins at the origin of `begin` and ends at the origin of `end`, with characters of `size` in the
     /// units of the matrices.
-    pub(super) fn show(&mut self, text: &str, begin: Matrix, end: Matrix, size: f64) -> Result<(), ExtractError> {
+    pub(super) fn show(
+        &mut self,
+        text: &str,
+        begin: Matrix,
+        end: Matrix,
+        size: f64,
+    ) -> Result<(), ExtractError> {
         let place = Place::of(begin, size);
         if let Some(last) = self.last {
             self.separate(last, place);
@@ -95,7 +101,9 @@ impl<'a> Layout<'a> {
 
     fn separate(&mut self, last: Place, next: Place) {
         let size = last.size.max(next.size).max(f64::MIN_POSITIVE);
-        let turned = (last.direction.0 - next.direction.0).abs() + (last.direction.1 - next.direction.1).abs() > 0.1;
+        let turned = (last.direction.0 - next.direction.0).abs()
+            + (last.direction.1 - next.direction.1).abs()
+            > 0.1;
         let down = (last.across - next.across) / size;
         let right = (next.along - last.along) / size;
         if turned || !(-SAME_LINE..=NEXT_LINE).contains(&down) {
@@ -135,7 +143,10 @@ mod tests {
         let mut writer = Writer::new(1000);
         let mut layout = Layout::new(&mut writer);
         for (text, x, y, width) in runs {
-            let (begin, end) = (Matrix::translation(*x, *y), Matrix::translation(x + width, *y));
+            let (begin, end) = (
+                Matrix::translation(*x, *y),
+                Matrix::translation(x + width, *y),
+            );
             layout.show(text, begin, end, 10.0).unwrap();
         }
         writer.finish().text
@@ -159,7 +170,14 @@ mod tests {
     fn turned_text_is_read_along_its_direction() {
         let mut writer = Writer::new(1000);
         let mut layout = Layout::new(&mut writer);
-        let up = |y: f64| Matrix { a: 0.0, b: 1.0, c: -1.0, d: 0.0, e: 50.0, f: y };
+        let up = |y: f64| Matrix {
+            a: 0.0,
+            b: 1.0,
+            c: -1.0,
+            d: 0.0,
+            e: 50.0,
+            f: y,
+        };
         layout.show("go", up(0.0), up(10.0), 10.0).unwrap();
         layout.show("up", up(15.0), up(25.0), 10.0).unwrap();
         assert_eq!(writer.finish().text, "go up");
@@ -167,7 +185,11 @@ mod tests {
 
     #[test]
     fn matrices_apply_in_order() {
-        let double = Matrix { a: 2.0, d: 2.0, ..Matrix::IDENTITY };
+        let double = Matrix {
+            a: 2.0,
+            d: 2.0,
+            ..Matrix::IDENTITY
+        };
         let moved = Matrix::translation(3.0, 4.0).then(double);
         assert_eq!((moved.e, moved.f), (6.0, 8.0));
     }

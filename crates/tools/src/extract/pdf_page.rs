@@ -57,7 +57,11 @@ struct Runner<'r, 'a, 'w> {
 }
 
 /// Shows the text of a page.
-pub(super) fn show(shared: &mut Shared, page: ObjectId, layout: Layout) -> Result<(), ExtractError> {
+pub(super) fn show(
+    shared: &mut Shared,
+    page: ObjectId,
+    layout: Layout,
+) -> Result<(), ExtractError> {
     let document = shared.document;
     let Ok(content) = document.get_page_content_with_limit(page, shared.budget) else {
         return Err(too_much(shared.source));
@@ -90,7 +94,9 @@ fn resources(document: &Document, page: ObjectId) -> Vec<&Dictionary> {
     let Ok((own, others)) = document.get_page_resources(page) else {
         return Vec::new();
     };
-    let others = others.into_iter().filter_map(|id| document.get_dictionary(id).ok());
+    let others = others
+        .into_iter()
+        .filter_map(|id| document.get_dictionary(id).ok());
     own.into_iter().chain(others).collect()
 }
 
@@ -103,7 +109,12 @@ fn too_much(source: &Source) -> ExtractError {
 }
 
 /// The entry `name` in the category `kind` of the resources.
-fn resource<'a>(document: &'a Document, resources: &[&'a Dictionary], kind: &[u8], name: &[u8]) -> Option<&'a Object> {
+fn resource<'a>(
+    document: &'a Document,
+    resources: &[&'a Dictionary],
+    kind: &[u8],
+    name: &[u8],
+) -> Option<&'a Object> {
     resources.iter().find_map(|resources| {
         let category = resources.get_deref(kind, document).ok()?.as_dict().ok()?;
         category.get_deref(name, document).ok()
@@ -121,6 +132,7 @@ fn numbers<const N: usize>(operation: &Operation) -> Option<[f64; N]> {
     Some(numbers)
 }
 
+#[expect(clippy::many_single_char_names, reason = "the names of the standard")]
 fn matrix([a, b, c, d, e, f]: [f64; 6]) -> Matrix {
     Matrix { a, b, c, d, e, f }
 }
@@ -138,7 +150,11 @@ impl<'a> Runner<'_, 'a, '_> {
         Ok(())
     }
 
-    fn operate(&mut self, operation: &Operation, resources: &[&'a Dictionary]) -> Result<(), ExtractError> {
+    fn operate(
+        &mut self,
+        operation: &Operation,
+        resources: &[&'a Dictionary],
+    ) -> Result<(), ExtractError> {
         match operation.operator.as_str() {
             "q" if self.stack.len() < MAX_STATES => self.stack.push(self.state.clone()),
             "Q" => self.state = self.stack.pop().unwrap_or_else(|| self.state.clone()),
@@ -252,7 +268,12 @@ impl<'a> Runner<'_, 'a, '_> {
         };
         let (mut text, mut advance) = (String::new(), 0.0);
         font.decode(bytes, &mut text, |glyph| {
-            let spacing = self.state.character_spacing + if glyph.is_space { self.state.word_spacing } else { 0.0 };
+            let spacing = self.state.character_spacing
+                + if glyph.is_space {
+                    self.state.word_spacing
+                } else {
+                    0.0
+                };
             advance += (glyph.width * self.state.size + spacing) * self.state.scaling;
         });
         let begin = self.text;
@@ -262,11 +283,16 @@ impl<'a> Runner<'_, 'a, '_> {
         }
         let rise = Matrix::translation(0.0, self.state.rise);
         let place = |matrix: Matrix| rise.then(matrix).then(self.state.matrix);
-        self.layout.show(&text, place(begin), place(self.text), self.state.size.abs())
+        self.layout
+            .show(&text, place(begin), place(self.text), self.state.size.abs())
     }
 
     /// A form is a content stream inside of another (8.10); images are passed over.
-    fn form(&mut self, operation: &Operation, resources: &[&'a Dictionary]) -> Result<(), ExtractError> {
+    fn form(
+        &mut self,
+        operation: &Operation,
+        resources: &[&'a Dictionary],
+    ) -> Result<(), ExtractError> {
         let document = self.shared.document;
         let form = operation
             .operands
@@ -275,12 +301,16 @@ impl<'a> Runner<'_, 'a, '_> {
             .and_then(|name| resource(document, resources, b"XObject", name))
             .and_then(|object| object.as_stream().ok());
         let Some(form) = form else { return Ok(()) };
-        if form.dict.get(b"Subtype").and_then(Object::as_name).ok() != Some(b"Form") || self.forms >= MAX_FORMS {
+        if form.dict.get(b"Subtype").and_then(Object::as_name).ok() != Some(b"Form")
+            || self.forms >= MAX_FORMS
+        {
             return Ok(());
         }
         let content = match form.get_plain_content_with_limit(self.shared.budget) {
             Ok(content) => content,
-            Err(lopdf::Error::Decompress(lopdf::DecompressError::MemoryLimitExceeded { .. })) => {
+            Err(lopdf::Error::Decompress(lopdf::DecompressError::MemoryLimitExceeded {
+                ..
+            })) => {
                 return Err(too_much(self.shared.source));
             }
             Err(_) => return Ok(()),
@@ -291,7 +321,11 @@ impl<'a> Runner<'_, 'a, '_> {
             return Err(too_much(self.shared.source));
         }
         self.shared.budget -= cost;
-        let own = form.dict.get_deref(b"Resources", document).and_then(Object::as_dict).ok();
+        let own = form
+            .dict
+            .get_deref(b"Resources", document)
+            .and_then(Object::as_dict)
+            .ok();
         let mut inner: Vec<&Dictionary> = own.into_iter().collect();
         if inner.is_empty() {
             inner.extend(resources);
@@ -299,9 +333,21 @@ impl<'a> Runner<'_, 'a, '_> {
         self.run_form(&form.dict, &content, &inner)
     }
 
-    fn run_form(&mut self, form: &Dictionary, content: &[u8], resources: &[&'a Dictionary]) -> Result<(), ExtractError> {
-        let saved = (self.state.clone(), std::mem::take(&mut self.stack), self.text, self.line);
-        let placed = form.get_deref(b"Matrix", self.shared.document).and_then(Object::as_array);
+    fn run_form(
+        &mut self,
+        form: &Dictionary,
+        content: &[u8],
+        resources: &[&'a Dictionary],
+    ) -> Result<(), ExtractError> {
+        let saved = (
+            self.state.clone(),
+            std::mem::take(&mut self.stack),
+            self.text,
+            self.line,
+        );
+        let placed = form
+            .get_deref(b"Matrix", self.shared.document)
+            .and_then(Object::as_array);
         if let Ok(list) = placed {
             let operation = Operation::new("cm", list.clone());
             if let Some(numbers) = numbers(&operation) {

@@ -62,7 +62,8 @@ impl Writer {
 
     /// Whether the last thing written is the mark of a list item or the tab before a cell.
     pub(super) fn after_mark(&self) -> bool {
-        self.gap == Gap::None && (self.text.ends_with('\t') || self.text.ends_with("\n- ") || self.text == "- ")
+        self.gap == Gap::None
+            && (self.text.ends_with('\t') || self.text.ends_with("\n- ") || self.text == "- ")
     }
 
     /// Writes text as it is, except for control characters.
@@ -123,7 +124,10 @@ impl Writer {
             back -= 1;
             from = index;
         }
-        self.text[from..].split_whitespace().collect::<Vec<_>>().join(" ")
+        self.text[from..]
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     pub(super) fn finish(mut self) -> Extracted {

@@ -16,7 +16,11 @@ pub(super) struct Archive<'a> {
 }
 
 impl<'a> Archive<'a> {
-    pub(super) fn open(bytes: &'a [u8], format: Format, limits: &Limits) -> Result<Self, ExtractError> {
+    pub(super) fn open(
+        bytes: &'a [u8],
+        format: Format,
+        limits: &Limits,
+    ) -> Result<Self, ExtractError> {
         if declared_entries(bytes) > limits.archive_entries {
             return Err(too_many(limits));
         }

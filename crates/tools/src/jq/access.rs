@@ -87,7 +87,8 @@ impl ValT for Item {
     fn key_values(self) -> BoxIter<'static, ValR<(Self, Self), Self>> {
         match self {
             Self::Array(array) => {
-                let items = (0..array.items().len()).map(move |index| (Self::from(index), array.items()[index].clone()));
+                let items = (0..array.items().len())
+                    .map(move |index| (Self::from(index), array.items()[index].clone()));
                 Box::new(items.map(Ok))
             }
             Self::Object(object) => {
@@ -100,7 +101,9 @@ impl ValT for Item {
 
     fn values(self) -> Box<dyn Iterator<Item = ValR<Self>>> {
         match self {
-            Self::Array(array) => Box::new((0..array.items().len()).map(move |index| Ok(array.items()[index].clone()))),
+            Self::Array(array) => Box::new(
+                (0..array.items().len()).map(move |index| Ok(array.items()[index].clone())),
+            ),
             Self::Object(object) => Box::new(Object::into_entries(object).into_values().map(Ok)),
             other => Box::new(std::iter::once(Err(not_iterable(other)))),
         }
@@ -118,7 +121,8 @@ impl ValT for Item {
                 Ok(object.entries().get(key).cloned().unwrap_or(Self::Null))
             }
             (Self::Array(array), Self::Int(_) | Self::Float(_)) => {
-                let found = place(index, array.items().len()).and_then(|place| array.items().get(place));
+                let found =
+                    place(index, array.items().len()).and_then(|place| array.items().get(place));
                 Ok(found.cloned().unwrap_or(Self::Null))
             }
             (Self::Array(_) | Self::Text(_) | Self::Null, Self::Object(object)) => {
@@ -140,13 +144,22 @@ impl ValT for Item {
                 let text = self.as_text().unwrap_or_default();
                 meter::steps(text.len() as u64 / 64);
                 let range = cut(&bounds, text.chars().count())?;
-                Ok(Self::text(text.chars().skip(range.start).take(range.len()).collect::<String>()))
+                Ok(Self::text(
+                    text.chars()
+                        .skip(range.start)
+                        .take(range.len())
+                        .collect::<String>(),
+                ))
             }
             _ => Err(Error::typ(self, "array or string")),
         }
     }
 
-    fn map_values<'a, I: Iterator<Item = ValX<'a, Self>>>(self, opt: Opt, f: impl Fn(Self) -> I) -> ValX<'a, Self> {
+    fn map_values<'a, I: Iterator<Item = ValX<'a, Self>>>(
+        self,
+        opt: Opt,
+        f: impl Fn(Self) -> I,
+    ) -> ValX<'a, Self> {
         match self {
             Self::Array(array) => Array::into_items(array).into_iter().flat_map(f).collect(),
             Self::Object(object) => {
@@ -174,7 +187,9 @@ impl ValT for Item {
                 value.map_range(bound("start")..bound("end"), opt, f)
             }
             (Self::Null, Self::Text(_)) => Self::object(BTreeMap::new()).map_index(index, opt, f),
-            (Self::Null, Self::Int(_) | Self::Float(_)) => Self::array(Vec::new()).map_index(index, opt, f),
+            (Self::Null, Self::Int(_) | Self::Float(_)) => {
+                Self::array(Vec::new()).map_index(index, opt, f)
+            }
             (Self::Object(mut object), Self::Text(_)) => {
                 let key = index.as_text().unwrap_or_default();
                 let old = Object::take(&mut object, key);
@@ -183,14 +198,17 @@ impl ValT for Item {
             }
             (Self::Array(mut array), Self::Int(_) | Self::Float(_)) => {
                 let Some(place) = place(index, array.items().len()) else {
-                    let error = || Exn::from(Error::str(format_args!("index {index} is out of bounds")));
+                    let error =
+                        || Exn::from(Error::str(format_args!("index {index} is out of bounds")));
                     return opt.fail(Self::Array(array), |_| error());
                 };
                 let old = Array::take(&mut array, place);
                 let new = f(old).next().transpose()?;
                 Ok(Array::set(array, place, new))
             }
-            (other, index) => opt.fail(other, |other| Exn::from(Error::index(other, index.clone()))),
+            (other, index) => {
+                opt.fail(other, |other| Exn::from(Error::index(other, index.clone())))
+            }
         }
     }
 
@@ -276,7 +294,8 @@ fn not_iterable(value: Item) -> Error<Item> {
 
 fn key_of(key: &Item) -> Result<Rc<str>, Error<Item>> {
     let text = key.as_text();
-    text.map(Rc::from).ok_or_else(|| Error::typ(key.clone(), "name in an object"))
+    text.map(Rc::from)
+        .ok_or_else(|| Error::typ(key.clone(), "name in an object"))
 }
 
 /// The place that an index means in an array; negative ones count from the end.
@@ -292,7 +311,10 @@ fn place(index: &Item, length: usize) -> Option<usize> {
 fn whole(number: &Item) -> Option<i64> {
     match number {
         Item::Int(value) => Some(*value),
-        #[expect(clippy::cast_possible_truncation, reason = "jq rounds down, and casts of floats saturate")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "jq rounds down, and casts of floats saturate"
+        )]
         Item::Float(value) if !value.is_nan() => Some(value.floor() as i64),
         _ => None,
     }

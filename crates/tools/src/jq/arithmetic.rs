@@ -37,7 +37,9 @@ impl Add for Item {
         }
         Ok(match (self, right) {
             (Self::Null, other) | (other, Self::Null) => other,
-            (Self::Text(left), ref right @ Self::Text(_)) => Text::join(left, right.as_text().unwrap_or_default()),
+            (Self::Text(left), ref right @ Self::Text(_)) => {
+                Text::join(left, right.as_text().unwrap_or_default())
+            }
             (Self::Array(left), Self::Array(right)) => Array::join(left, right),
             (Self::Object(left), Self::Object(right)) => {
                 let mut sum = left;
@@ -58,7 +60,9 @@ impl Sub for Item {
     type Output = ValR<Self>;
 
     fn sub(self, right: Self) -> ValR<Self> {
-        if let Some(difference) = numbers(&self, &right, i64::checked_sub, |left, right| left - right) {
+        if let Some(difference) =
+            numbers(&self, &right, i64::checked_sub, |left, right| left - right)
+        {
             return Ok(difference);
         }
         match (self, right) {
@@ -78,12 +82,18 @@ impl Mul for Item {
     type Output = ValR<Self>;
 
     fn mul(self, right: Self) -> ValR<Self> {
-        if let Some(product) = numbers(&self, &right, i64::checked_mul, |left, right| left * right) {
+        if let Some(product) = numbers(&self, &right, i64::checked_mul, |left, right| left * right)
+        {
             return Ok(product);
         }
         match (self, right) {
-            (ref text @ Self::Text(_), ref times) | (ref times, ref text @ Self::Text(_)) if times.number().is_some() => {
-                Ok(repeat(text.as_text().unwrap_or_default(), times.number().unwrap_or_default()))
+            (ref text @ Self::Text(_), ref times) | (ref times, ref text @ Self::Text(_))
+                if times.number().is_some() =>
+            {
+                Ok(repeat(
+                    text.as_text().unwrap_or_default(),
+                    times.number().unwrap_or_default(),
+                ))
             }
             (Self::Object(left), Self::Object(right)) => merge(left, right).map(Self::object),
             (left, right) => impossible(left, ops::Math::Mul, right),
@@ -96,7 +106,11 @@ fn repeat(text: &str, times: f64) -> Item {
     if times.is_nan() || times <= 0.0 {
         return Item::Null;
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, and casts of floats saturate")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "positive, and casts of floats saturate"
+    )]
     let times = times.ceil() as usize;
     let size = text.len().saturating_mul(times);
     meter::shape(size as u64, 0);
@@ -121,7 +135,9 @@ impl Div for Item {
     type Output = ValR<Self>;
 
     fn div(self, right: Self) -> ValR<Self> {
-        let exact = |left: i64, right: i64| (left.checked_rem(right)? == 0).then(|| left.checked_div(right))?;
+        let exact = |left: i64, right: i64| {
+            (left.checked_rem(right)? == 0).then(|| left.checked_div(right))?
+        };
         if let Some(quotient) = numbers(&self, &right, exact, |left, right| left / right) {
             return Ok(quotient);
         }
@@ -136,7 +152,9 @@ fn split(text: &str, separator: &str) -> Item {
     let parts = if text.is_empty() {
         Vec::new()
     } else if separator.is_empty() {
-        text.chars().map(|character| Item::text(character.to_string())).collect()
+        text.chars()
+            .map(|character| Item::text(character.to_string()))
+            .collect()
     } else {
         text.split(separator).map(Item::text).collect()
     };
@@ -165,7 +183,9 @@ impl Neg for Item {
 
     fn neg(self) -> ValR<Self> {
         match self {
-            Self::Int(value) => Ok(value.checked_neg().map_or(Self::Float(9.223_372_036_854_775_8e18), Self::Int)),
+            Self::Int(value) => Ok(value
+                .checked_neg()
+                .map_or(Self::Float(9.223_372_036_854_776e18), Self::Int)),
             Self::Float(value) => Ok(Self::Float(-value)),
             other => Err(Error::typ(other, "number")),
         }

@@ -8,8 +8,8 @@ use jaq_core::{DataT, Error, Lut, Native, RunPtr, ValR, ValT as _};
 use jaq_std::ValT as _;
 
 use super::meter::Held;
-use super::value::Item;
 use super::recursion::MARK;
+use super::value::Item;
 use super::{json, meter, patterns};
 
 /// What filters run on.
@@ -56,11 +56,28 @@ impl<'a> HasLut<'a, Data> for Program<'a> {
 /// Functions of the libraries that are left out: they read the environment, the clock or the time zone of the machine, end the
 /// process, or write to its log. Regular expressions and `join` are this crate's own, because of what they may cost.
 const LEFT_OUT: &[&str] = &[
-    "env", "now", "localtime", "strflocaltime", "halt", "debug_empty", "stderr_empty", "matches", "split_matches", "split_",
+    "env",
+    "now",
+    "localtime",
+    "strflocaltime",
+    "halt",
+    "debug_empty",
+    "stderr_empty",
+    "matches",
+    "split_matches",
+    "split_",
 ];
 
 /// Definitions of the libraries that need what is left out, or that are this crate's own.
-const UNDEFINED: &[&str] = &["halt", "halt_error", "stderr", "debug", "join", "isnan", "tojson"];
+const UNDEFINED: &[&str] = &[
+    "halt",
+    "halt_error",
+    "stderr",
+    "debug",
+    "join",
+    "isnan",
+    "tojson",
+];
 
 /// Definitions in the language itself.
 const DEFINITIONS: &str = r#"
@@ -118,16 +135,28 @@ fn nested() -> Native<Data> {
 
 fn own() -> Vec<Filter<RunPtr<Data>>> {
     vec![
-        ("tojson", v(0), |cv| bome(Ok(Item::text(json::write(&cv.1))))),
+        ("tojson", v(0), |cv| {
+            bome(Ok(Item::text(json::write(&cv.1))))
+        }),
         ("fromjson", v(0), |cv| bome(from_json(&cv.1))),
         ("tonumber", v(0), |cv| bome(to_number(cv.1))),
-        ("isnan", v(0), |cv| bome(Ok(Item::Bool(cv.1.number().is_some_and(f64::is_nan))))),
-        ("length", v(0), |cv| bome(length(cv.1))),
-        ("contains", v(1), |cv| unary(cv, |whole, part| Ok(Item::Bool(contains(&whole, &part))))),
-        ("has", v(1), |cv| unary(cv, |whole, key| has(whole, key))),
-        ("indices", v(1), |cv| unary(cv, |whole, part| indices(&whole, &part))),
-        ("bsearch", v(1), |cv| unary(cv, |whole, part| search(whole, &part))),
-        ("join", v(1), |cv| unary(cv, |whole, separator| join(whole, &separator))),
+        ("isnan", v(0), |cv| {
+            bome(Ok(Item::Bool(cv.1.number().is_some_and(f64::is_nan))))
+        }),
+        ("length", v(0), |cv| bome(length(&cv.1))),
+        ("contains", v(1), |cv| {
+            unary(cv, |whole, part| Ok(Item::Bool(contains(&whole, &part))))
+        }),
+        ("has", v(1), |cv| unary(cv, has)),
+        ("indices", v(1), |cv| {
+            unary(cv, |whole, part| indices(&whole, &part))
+        }),
+        ("bsearch", v(1), |cv| {
+            unary(cv, |whole, part| search(whole, &part))
+        }),
+        ("join", v(1), |cv| {
+            unary(cv, |whole, separator| join(whole, &separator))
+        }),
     ]
 }
 
@@ -143,7 +172,9 @@ fn to_number(value: Item) -> ValR<Item> {
     match value.as_text() {
         Some(text) => {
             let text = text.trim();
-            let plain = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+            let plain = text
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
             if plain {
                 Item::from_num(text)
             } else {
@@ -155,8 +186,8 @@ fn to_number(value: Item) -> ValR<Item> {
     }
 }
 
-fn length(value: Item) -> ValR<Item> {
-    Ok(match &value {
+fn length(value: &Item) -> ValR<Item> {
+    Ok(match value {
         Item::Null => Item::Int(0),
         Item::Int(number) => number.checked_abs().map_or(Item::Null, Item::Int),
         Item::Float(number) => Item::Float(number.abs()),
@@ -175,7 +206,10 @@ fn contains(whole: &Item, part: &Item) -> bool {
     meter::steps(1);
     match (whole, part) {
         (Item::Text(_), Item::Text(_)) => {
-            let (whole, part) = (whole.as_text().unwrap_or_default(), part.as_text().unwrap_or_default());
+            let (whole, part) = (
+                whole.as_text().unwrap_or_default(),
+                part.as_text().unwrap_or_default(),
+            );
             meter::steps(whole.len() as u64 / 64);
             whole.contains(part)
         }
@@ -183,10 +217,12 @@ fn contains(whole: &Item, part: &Item) -> bool {
             let inside = |part: &Item| whole.items().iter().any(|whole| contains(whole, part));
             part.items().iter().all(inside)
         }
-        (Item::Object(whole), Item::Object(part)) => part
-            .entries()
-            .iter()
-            .all(|(key, part)| whole.entries().get(key).is_some_and(|whole| contains(whole, part))),
+        (Item::Object(whole), Item::Object(part)) => part.entries().iter().all(|(key, part)| {
+            whole
+                .entries()
+                .get(key)
+                .is_some_and(|whole| contains(whole, part))
+        }),
         _ => whole == part,
     }
 }
@@ -199,7 +235,9 @@ fn has(whole: Item, key: Item) -> ValR<Item> {
         }
         (Item::Array(array), Item::Int(index)) => {
             let index = usize::try_from(*index);
-            Ok(Item::Bool(index.is_ok_and(|index| index < array.items().len())))
+            Ok(Item::Bool(
+                index.is_ok_and(|index| index < array.items().len()),
+            ))
         }
         _ => Err(Error::index(whole, key)),
     }
@@ -219,11 +257,17 @@ fn indices(whole: &Item, part: &Item) -> ValR<Item> {
         }
         (Item::Array(whole), Item::Array(part)) => {
             let windows = whole.items().windows(part.items().len()).enumerate();
-            windows.filter(|(_, window)| *window == part.items()).map(|(place, _)| place).collect()
+            windows
+                .filter(|(_, window)| *window == part.items())
+                .map(|(place, _)| place)
+                .collect()
         }
         (Item::Array(whole), part) => {
             let items = whole.items().iter().enumerate();
-            items.filter(|(_, item)| *item == part).map(|(place, _)| place).collect()
+            items
+                .filter(|(_, item)| *item == part)
+                .map(|(place, _)| place)
+                .collect()
         }
         _ => return Err(Error::index(whole.clone(), part.clone())),
     };
@@ -239,7 +283,11 @@ fn places_in_text(whole: &str, part: &str) -> Vec<usize> {
         .filter(|(_, (at, _))| {
             // Comparing costs as far as both agree.
             let rest = &whole.as_bytes()[*at..];
-            let same = rest.iter().zip(part.as_bytes()).take_while(|(left, right)| left == right).count();
+            let same = rest
+                .iter()
+                .zip(part.as_bytes())
+                .take_while(|(left, right)| left == right)
+                .count();
             meter::steps(1 + same as u64 / 64);
             same == part.len()
         })

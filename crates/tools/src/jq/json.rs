@@ -21,7 +21,9 @@ pub(super) fn read(value: Value) -> Item {
         Value::String(text) => Item::text(text),
         Value::Array(items) => Item::array(items.into_iter().map(read).collect()),
         Value::Object(entries) => {
-            let entries = entries.into_iter().map(|(key, value)| (Rc::from(key), read(value)));
+            let entries = entries
+                .into_iter()
+                .map(|(key, value)| (Rc::from(key), read(value)));
             Item::object(entries.collect())
         }
     }
@@ -37,7 +39,10 @@ pub(super) fn tree(item: &Item) -> Value {
         Item::Text(_) => Value::from(item.as_text().unwrap_or_default()),
         Item::Array(array) => Value::Array(array.items().iter().map(tree).collect()),
         Item::Object(object) => {
-            let entries = object.entries().iter().map(|(key, value)| (key.to_string(), tree(value)));
+            let entries = object
+                .entries()
+                .iter()
+                .map(|(key, value)| (key.to_string(), tree(value)));
             Value::Object(entries.collect::<Map<_, _>>())
         }
     }

@@ -189,7 +189,10 @@ fn compile(source: &str) -> Result<Filter<Data>, JqError> {
 /// The name of the filter where it is a definition.
 const WHOLE: &str = "archesai_whole_filter";
 
-fn build<'s>(source: &'s str, definitions: impl Iterator<Item = Def<&'s str>>) -> Result<Filter<Data>, JqError> {
+fn build<'s>(
+    source: &'s str,
+    definitions: impl Iterator<Item = Def<&'s str>>,
+) -> Result<Filter<Data>, JqError> {
     let arena = Arena::default();
     let file = File {
         code: source,

@@ -29,9 +29,33 @@ struct Wanted {
 
 pub(super) fn functions() -> Vec<Filter<RunPtr<Data>>> {
     vec![
-        ("matches", v(2), |cv| bome(search(cv, Wanted { matches: true, between: false }))),
-        ("split_matches", v(2), |cv| bome(search(cv, Wanted { matches: true, between: true }))),
-        ("split_", v(2), |cv| bome(search(cv, Wanted { matches: false, between: true }))),
+        ("matches", v(2), |cv| {
+            bome(search(
+                cv,
+                Wanted {
+                    matches: true,
+                    between: false,
+                },
+            ))
+        }),
+        ("split_matches", v(2), |cv| {
+            bome(search(
+                cv,
+                Wanted {
+                    matches: true,
+                    between: true,
+                },
+            ))
+        }),
+        ("split_", v(2), |cv| {
+            bome(search(
+                cv,
+                Wanted {
+                    matches: false,
+                    between: true,
+                },
+            ))
+        }),
     ]
 }
 
@@ -61,7 +85,11 @@ impl Pattern {
                 'p' => _ = builder.multi_line(true).dot_matches_new_line(true),
                 'l' => _ = builder.swap_greed(true),
                 'x' => _ = builder.ignore_whitespace(true),
-                other => return Err(Error::str(format_args!("{other} is no flag of a regular expression"))),
+                other => {
+                    return Err(Error::str(format_args!(
+                        "{other} is no flag of a regular expression"
+                    )));
+                }
             }
         }
         let regex = builder
@@ -82,12 +110,21 @@ fn search(mut cv: Cv<Data>, wanted: Wanted) -> ValR<Item> {
         return Err(Error::str("the text is too long for a regular expression"));
     }
     meter::steps(100 + text.len() as u64 / 16);
-    let pattern = Pattern::new(words(&pattern)?, if flags == Item::Null { "" } else { words(&flags)? })?;
+    let pattern = Pattern::new(
+        words(&pattern)?,
+        if flags == Item::Null {
+            ""
+        } else {
+            words(&flags)?
+        },
+    )?;
     let mut counter = Counter::new(text);
     let (mut found, mut last) = (Vec::new(), 0);
     for captures in pattern.regex.captures_iter(text) {
         meter::steps(1);
-        let Some(whole) = captures.get(0) else { continue };
+        let Some(whole) = captures.get(0) else {
+            continue;
+        };
         if pattern.skip_empty && whole.is_empty() {
             continue;
         }
@@ -109,7 +146,8 @@ fn search(mut cv: Cv<Data>, wanted: Wanted) -> ValR<Item> {
 }
 
 fn words(item: &Item) -> Result<&str, Error<Item>> {
-    item.as_text().ok_or_else(|| Error::typ(item.clone(), "string"))
+    item.as_text()
+        .ok_or_else(|| Error::typ(item.clone(), "string"))
 }
 
 /// The whole match and its groups; those that take no part are left out.
@@ -118,8 +156,14 @@ fn groups(regex: &Regex, captures: &Captures, counter: &mut Counter) -> Item {
     let group = |(part, name): (Option<regex::Match>, Option<&str>)| {
         let part = part?;
         let mut entries: BTreeMap<Rc<str>, Item> = BTreeMap::from([
-            (Rc::from("offset"), Item::from(counter.characters(part.start()))),
-            (Rc::from("length"), Item::from(part.as_str().chars().count())),
+            (
+                Rc::from("offset"),
+                Item::from(counter.characters(part.start())),
+            ),
+            (
+                Rc::from("length"),
+                Item::from(part.as_str().chars().count()),
+            ),
             (Rc::from("string"), Item::text(part.as_str())),
         ]);
         entries.extend(name.map(|name| (Rc::from("name"), Item::text(name))));

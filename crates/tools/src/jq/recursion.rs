@@ -28,7 +28,10 @@ pub(super) fn mark(term: &mut Tree) -> bool {
 }
 
 fn mark_one<'s>(definition: &mut Def<&'s str, Tree<'s>>) -> bool {
-    let takes_filters = definition.args.iter().any(|argument| !argument.starts_with('$'));
+    let takes_filters = definition
+        .args
+        .iter()
+        .any(|argument| !argument.starts_with('$'));
     if !takes_filters || !calls(&mut definition.body, definition.name) {
         return false;
     }
@@ -39,12 +42,18 @@ fn mark_one<'s>(definition: &mut Def<&'s str, Tree<'s>>) -> bool {
 }
 
 fn calls(term: &mut Tree, name: &str) -> bool {
-    matches!(term, Term::Call(called, _) if *called == name) || children(term).into_iter().any(|child| calls(child, name))
+    matches!(term, Term::Call(called, _) if *called == name)
+        || children(term).into_iter().any(|child| calls(child, name))
 }
 
 fn children<'t, 's>(term: &'t mut Tree<'s>) -> Vec<&'t mut Tree<'s>> {
     match term {
-        Term::Id | Term::Recurse | Term::Num(_) | Term::Break(_) | Term::Var(_) | Term::Arr(None) => Vec::new(),
+        Term::Id
+        | Term::Recurse
+        | Term::Num(_)
+        | Term::Break(_)
+        | Term::Var(_)
+        | Term::Arr(None) => Vec::new(),
         Term::Str(_, parts) => parts
             .iter_mut()
             .filter_map(|part| match part {
@@ -70,14 +79,19 @@ fn children<'t, 's>(term: &'t mut Tree<'s>) -> Vec<&'t mut Tree<'s>> {
             found.extend(arguments);
             found
         }
-        Term::TryCatch(inner, otherwise) => std::iter::once(inner).chain(otherwise).map(|term| &mut **term).collect(),
+        Term::TryCatch(inner, otherwise) => std::iter::once(inner)
+            .chain(otherwise)
+            .map(|term| &mut **term)
+            .collect(),
         Term::IfThenElse(cases, otherwise) => cases
             .iter_mut()
             .flat_map(|(condition, then)| [condition, then])
             .chain(otherwise.iter_mut().map(|term| &mut **term))
             .collect(),
         Term::Def(definitions, inner) => {
-            let bodies = definitions.iter_mut().map(|definition| &mut definition.body);
+            let bodies = definitions
+                .iter_mut()
+                .map(|definition| &mut definition.body);
             bodies.chain([&mut **inner]).collect()
         }
         Term::Call(_, arguments) => arguments.iter_mut().collect(),

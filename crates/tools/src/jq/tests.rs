@@ -11,6 +11,10 @@ fn run(input: &Value, filter: &str) -> Result<Value, JqError> {
 }
 
 #[track_caller]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "reads better in a hundred calls"
+)]
 fn yields(input: Value, filter: &str, expected: Value) {
     assert_eq!(run(&input, filter), Ok(expected), "{input} | {filter}");
 }
@@ -25,49 +29,158 @@ fn one_output_is_itself_and_several_are_an_array() {
 
 #[test]
 fn the_usual_filters_do_what_jq_does() {
-    let people = json!([{"n": "Ada", "y": 1815}, {"n": "Alan", "y": 1912}, {"n": "Grace", "y": 1906}]);
-    yields(people.clone(), "map(.n) | join(\", \")", json!("Ada, Alan, Grace"));
+    let people =
+        json!([{"n": "Ada", "y": 1815}, {"n": "Alan", "y": 1912}, {"n": "Grace", "y": 1906}]);
+    yields(
+        people.clone(),
+        "map(.n) | join(\", \")",
+        json!("Ada, Alan, Grace"),
+    );
     yields(people.clone(), "sort_by(.y) | .[-1].n", json!("Alan"));
     yields(people.clone(), "map(select(.y > 1900)) | length", json!(2));
-    yields(people.clone(), "group_by(.y > 1900) | map(length)", json!([1, 2]));
-    yields(people.clone(), "max_by(.y) | {name: .n, year: .y}", json!({"name": "Alan", "year": 1912}));
+    yields(
+        people.clone(),
+        "group_by(.y > 1900) | map(length)",
+        json!([1, 2]),
+    );
+    yields(
+        people.clone(),
+        "max_by(.y) | {name: .n, year: .y}",
+        json!({"name": "Alan", "year": 1912}),
+    );
     yields(people, "[.[] | .y] | add / length | floor", json!(1877));
-    yields(json!({"a": 1, "b": 2}), "to_entries | map(\"\\(.key)=\\(.value)\") | join(\"&\")", json!("a=1&b=2"));
-    yields(json!({"a": {"b": 1}}), "del(.a.b) | .c = 3", json!({"a": {}, "c": 3}));
+    yields(
+        json!({"a": 1, "b": 2}),
+        "to_entries | map(\"\\(.key)=\\(.value)\") | join(\"&\")",
+        json!("a=1&b=2"),
+    );
+    yields(
+        json!({"a": {"b": 1}}),
+        "del(.a.b) | .c = 3",
+        json!({"a": {}, "c": 3}),
+    );
     yields(json!([1, [2, [3]]]), "flatten", json!([1, 2, 3]));
-    yields(json!([[1, 2], [3]]), "transpose", json!([[1, 3], [2, null]]));
-    yields(json!("a,b, c"), "split(\",\") | map(ltrimstr(\" \"))", json!(["a", "b", "c"]));
-    yields(json!({"a": [1, {"b": 2}]}), "[paths | join(\".\")?]", json!(["a", "a.0", "a.1", "a.1.b"]));
-    yields(json!({"a": 1}), "with_entries(.value += 1)", json!({"a": 2}));
+    yields(
+        json!([[1, 2], [3]]),
+        "transpose",
+        json!([[1, 3], [2, null]]),
+    );
+    yields(
+        json!("a,b, c"),
+        "split(\",\") | map(ltrimstr(\" \"))",
+        json!(["a", "b", "c"]),
+    );
+    yields(
+        json!({"a": [1, {"b": 2}]}),
+        "[paths | join(\".\")?]",
+        json!(["a", "a.0", "a.1", "a.1.b"]),
+    );
+    yields(
+        json!({"a": 1}),
+        "with_entries(.value += 1)",
+        json!({"a": 2}),
+    );
     yields(json!([1, 2, 3]), "reduce .[] as $x (0; . + $x)", json!(6));
-    yields(json!([1, 2, 3]), "[foreach .[] as $x (0; . + $x)]", json!([1, 3, 6]));
-    yields(json!([3, 1, 2]), "[limit(2; .[])], first, last, (map(tostring) | tojson)", json!([[3, 1], 3, 2, "[\"3\",\"1\",\"2\"]"]));
-    yields(json!([1, 2]), "contains([1]), inside([1, 2, 3]), any(. > 1), all(. > 1)", json!([true, true, true, false]));
+    yields(
+        json!([1, 2, 3]),
+        "[foreach .[] as $x (0; . + $x)]",
+        json!([1, 3, 6]),
+    );
+    yields(
+        json!([3, 1, 2]),
+        "[limit(2; .[])], first, last, (map(tostring) | tojson)",
+        json!([[3, 1], 3, 2, "[\"3\",\"1\",\"2\"]"]),
+    );
+    yields(
+        json!([1, 2]),
+        "contains([1]), inside([1, 2, 3]), any(. > 1), all(. > 1)",
+        json!([true, true, true, false]),
+    );
     yields(json!({"a": null}), ".a // \"none\"", json!("none"));
     yields(json!("x"), "try error(\"no\") catch .", json!("no"));
     yields(json!([1]), "[.[] as $x | $x * 2]", json!([2]));
-    yields(json!([5, 6, 7]), ".[1:], .[:-1], .[-2:]", json!([[6, 7], [5, 6], [6, 7]]));
-    yields(json!("grüße"), "length, .[1:3], utf8bytelength", json!([5, "rü", 7]));
-    yields(json!([0, 1]), "[.[] | if . == 0 then \"zero\" elif . == 1 then \"one\" else \"many\" end]", json!(["zero", "one"]));
+    yields(
+        json!([5, 6, 7]),
+        ".[1:], .[:-1], .[-2:]",
+        json!([[6, 7], [5, 6], [6, 7]]),
+    );
+    yields(
+        json!("grüße"),
+        "length, .[1:3], utf8bytelength",
+        json!([5, "rü", 7]),
+    );
+    yields(
+        json!([0, 1]),
+        "[.[] | if . == 0 then \"zero\" elif . == 1 then \"one\" else \"many\" end]",
+        json!(["zero", "one"]),
+    );
     yields(json!(["a\"b", 1, null]), "@csv", json!("\"a\"\"b\",1,"));
-    yields(json!(["a\tb", 1]), "@tsv, @json, (.[0] | @base64), (\"a b\" | @uri)", json!(["a\\tb\t1", "[\"a\\tb\",1]", "YQli", "a%20b"]));
-    yields(json!({"b": 1, "a": 2}), "keys, (to_entries | from_entries), has(\"a\")", json!([["a", "b"], {"a": 2, "b": 1}, true]));
-    yields(json!(1_700_000_000), "todate, (\"2023-11-14T22:13:20Z\" | fromdate)", json!(["2023-11-14T22:13:20Z", 1_700_000_000]));
-    yields(json!({"a": [{"b": 1}, {"b": 2}]}), "[.a[].b] | unique, min, max", json!([[1, 2], 1, 2]));
-    yields(json!({"a": [1, 2, 3]}), ".a |= map(. * 10) | .a[1] = null", json!({"a": [10, null, 30]}));
-    yields(json!(null), ".a.b[2] = 1", json!({"a": {"b": [null, null, 1]}}));
+    yields(
+        json!(["a\tb", 1]),
+        "@tsv, @json, (.[0] | @base64), (\"a b\" | @uri)",
+        json!(["a\\tb\t1", "[\"a\\tb\",1]", "YQli", "a%20b"]),
+    );
+    yields(
+        json!({"b": 1, "a": 2}),
+        "keys, (to_entries | from_entries), has(\"a\")",
+        json!([["a", "b"], {"a": 2, "b": 1}, true]),
+    );
+    yields(
+        json!(1_700_000_000),
+        "todate, (\"2023-11-14T22:13:20Z\" | fromdate)",
+        json!(["2023-11-14T22:13:20Z", 1_700_000_000]),
+    );
+    yields(
+        json!({"a": [{"b": 1}, {"b": 2}]}),
+        "[.a[].b] | unique, min, max",
+        json!([[1, 2], 1, 2]),
+    );
+    yields(
+        json!({"a": [1, 2, 3]}),
+        ".a |= map(. * 10) | .a[1] = null",
+        json!({"a": [10, null, 30]}),
+    );
+    yields(
+        json!(null),
+        ".a.b[2] = 1",
+        json!({"a": {"b": [null, null, 1]}}),
+    );
     yields(json!([1, 2, 3, 4]), ".[1:3] = [9]", json!([1, 9, 4]));
-    yields(json!([1, [2]]), "walk(if type == \"number\" then . + 1 else . end)", json!([2, [3]]));
-    yields(json!([1, [2]]), "getpath([1, 0]), [leaf_paths]", json!([2, [[0], [1, 0]]]));
+    yields(
+        json!([1, [2]]),
+        "walk(if type == \"number\" then . + 1 else . end)",
+        json!([2, [3]]),
+    );
+    yields(
+        json!([1, [2]]),
+        "getpath([1, 0]), [leaf_paths]",
+        json!([2, [[0], [1, 0]]]),
+    );
 }
 
 #[test]
 fn numbers_stay_whole_where_they_are() {
-    yields(json!(7), ". / 2, . % 2, -., . * 2, . - 10", json!([3.5, 1, -7, 14, -3]));
-    yields(json!(9_007_199_254_740_993_i64), ".", json!(9_007_199_254_740_993_i64));
+    yields(
+        json!(7),
+        ". / 2, . % 2, -., . * 2, . - 10",
+        json!([3.5, 1, -7, 14, -3]),
+    );
+    yields(
+        json!(9_007_199_254_740_993_i64),
+        ".",
+        json!(9_007_199_254_740_993_i64),
+    );
     yields(json!(i64::MAX), ". + 1 > .", json!(false));
-    yields(json!(null), "nan, infinite, (nan | isnan), (1 / 4), (4 / 2)", json!([null, f64::MAX, true, 0.25, 2]));
-    yields(json!("12.5"), "tonumber, (\"7\" | tonumber)", json!([12.5, 7]));
+    yields(
+        json!(null),
+        "nan, infinite, (nan | isnan), (1 / 4), (4 / 2)",
+        json!([null, f64::MAX, true, 0.25, 2]),
+    );
+    yields(
+        json!("12.5"),
+        "tonumber, (\"7\" | tonumber)",
+        json!([12.5, 7]),
+    );
     yields(json!("ab"), ". * 2, . * 0", json!(["abab", null]));
     yields(json!([nan(), 1, 2]), "sort", json!([null, 1, 2]));
 }
@@ -78,10 +191,26 @@ fn nan() -> Value {
 
 #[test]
 fn regular_expressions_find_replace_and_split() {
-    yields(json!("2024-05-06"), "capture(\"(?<y>\\\\d+)-(?<m>\\\\d+)\")", json!({"y": "2024", "m": "05"}));
-    yields(json!("a1b22"), "[scan(\"[0-9]+\")], gsub(\"[0-9]+\"; \"#\"), sub(\"[0-9]\"; \"\")", json!([["1", "22"], "a#b#", "ab22"]));
-    yields(json!("A, b"), "test(\"B\"; \"i\"), [splits(\", *\")]", json!([true, ["A", "b"]]));
-    yields(json!("éa"), "match(\"a\") | .offset, .length, .string", json!([1, 1, "a"]));
+    yields(
+        json!("2024-05-06"),
+        "capture(\"(?<y>\\\\d+)-(?<m>\\\\d+)\")",
+        json!({"y": "2024", "m": "05"}),
+    );
+    yields(
+        json!("a1b22"),
+        "[scan(\"[0-9]+\")], gsub(\"[0-9]+\"; \"#\"), sub(\"[0-9]\"; \"\")",
+        json!([["1", "22"], "a#b#", "ab22"]),
+    );
+    yields(
+        json!("A, b"),
+        "test(\"B\"; \"i\"), [splits(\", *\")]",
+        json!([true, ["A", "b"]]),
+    );
+    yields(
+        json!("éa"),
+        "match(\"a\") | .offset, .length, .string",
+        json!([1, 1, "a"]),
+    );
     yields(json!("x"), "gsub(\"\"; \"-\")", json!("-x-"));
     assert!(run(&json!("x"), "test(\"(\")").is_err());
     assert!(run(&json!("x"), "test(\"a{1000}{1000}\")").is_err());
@@ -90,24 +219,64 @@ fn regular_expressions_find_replace_and_split() {
 #[test]
 fn mistakes_are_told_with_their_place() {
     let syntax = |filter: &str| run(&json!(null), filter).unwrap_err();
-    assert!(matches!(syntax(".a |"), JqError::Syntax { position: 4, .. }), "{}", syntax(".a |"));
-    assert!(matches!(syntax(". | nosuch"), JqError::Syntax { position: 4, .. }));
-    assert_eq!(syntax(". | nosuch").to_string(), "the filter is not valid at character 4: filter nosuch is unknown");
+    assert!(
+        matches!(syntax(".a |"), JqError::Syntax { position: 4, .. }),
+        "{}",
+        syntax(".a |")
+    );
+    assert!(matches!(
+        syntax(". | nosuch"),
+        JqError::Syntax { position: 4, .. }
+    ));
+    assert_eq!(
+        syntax(". | nosuch").to_string(),
+        "the filter is not valid at character 4: filter nosuch is unknown"
+    );
     assert!(matches!(syntax(""), JqError::Syntax { .. }));
     assert!(matches!(syntax("\"abc"), JqError::Syntax { .. }));
     assert!(matches!(syntax("$__prog_args"), JqError::Syntax { .. }));
     let failed = run(&json!({"a": "x"}), ".a + 1").unwrap_err();
-    assert_eq!(failed.to_string(), "the filter failed: cannot calculate x + 1");
-    assert_eq!(run(&json!(1), "error").unwrap_err().to_string(), "the filter failed: 1");
-    assert_eq!(run(&json!("long".repeat(1000)), ".a").unwrap_err().to_string(), "the filter failed: cannot index a string with a");
+    assert_eq!(
+        failed.to_string(),
+        "the filter failed: cannot calculate x + 1"
+    );
+    assert_eq!(
+        run(&json!(1), "error").unwrap_err().to_string(),
+        "the filter failed: 1"
+    );
+    assert_eq!(
+        run(&json!("long".repeat(1000)), ".a")
+            .unwrap_err()
+            .to_string(),
+        "the filter failed: cannot index a string with a"
+    );
 }
 
 #[test]
 fn nothing_reaches_out_of_the_filter() {
-    for filter in ["env", "$ENV", "now", "input", "inputs", "halt", "halt_error", "debug", "stderr", "import \"a\" as a; 1",
-        "include \"a\"; 1", "localtime", "input_filename", "limit(1; repeat(input))", "get_search_list", "$__loc__"]
-    {
-        assert!(matches!(run(&json!(1), filter), Err(JqError::Syntax { .. })), "{filter}: {:?}", run(&json!(1), filter));
+    for filter in [
+        "env",
+        "$ENV",
+        "now",
+        "input",
+        "inputs",
+        "halt",
+        "halt_error",
+        "debug",
+        "stderr",
+        "import \"a\" as a; 1",
+        "include \"a\"; 1",
+        "localtime",
+        "input_filename",
+        "limit(1; repeat(input))",
+        "get_search_list",
+        "$__loc__",
+    ] {
+        assert!(
+            matches!(run(&json!(1), filter), Err(JqError::Syntax { .. })),
+            "{filter}: {:?}",
+            run(&json!(1), filter)
+        );
     }
 }
 
@@ -216,8 +385,14 @@ fn endless_filters_end() {
         let begin = Instant::now();
         let outcome = transform(&json!(null), filter, &limits);
         let took = begin.elapsed();
-        assert!(outcome.is_err() || took < Duration::from_secs(10), "{filter}: {outcome:?}");
-        assert!(took < Duration::from_secs(15), "{filter} took {took:?}: {outcome:?}");
+        assert!(
+            outcome.is_err() || took < Duration::from_secs(10),
+            "{filter}: {outcome:?}"
+        );
+        assert!(
+            took < Duration::from_secs(15),
+            "{filter} took {took:?}: {outcome:?}"
+        );
     }
 }
 
@@ -257,20 +432,41 @@ fn deep_programs_do_no_harm() {
     ] {
         let begin = Instant::now();
         let _ = run(&json!(null), &filter);
-        assert!(begin.elapsed() < Duration::from_secs(10), "{}", &filter[..20]);
+        assert!(
+            begin.elapsed() < Duration::from_secs(10),
+            "{}",
+            &filter[..20]
+        );
     }
 }
 
 #[test]
 fn ordinary_amounts_of_data_fit_into_the_limits() {
-    let rows: Vec<Value> = (0..50_000).map(|n| json!({"id": n, "name": format!("row {n}"), "tags": ["a", "b"]})).collect();
+    let rows: Vec<Value> = (0..50_000)
+        .map(|n| json!({"id": n, "name": format!("row {n}"), "tags": ["a", "b"]}))
+        .collect();
     let input = json!({"rows": rows});
     let filter = ".rows | map(select(.id % 2 == 0) | {id, label: (.name | ascii_upcase), n: (.tags | length)}) | length";
     assert_eq!(run(&input, filter), Ok(json!(25_000)));
-    assert_eq!(run(&input, "[.rows[].name] | join(\"\\n\") | length"), Ok(json!(488_889)));
-    assert_eq!(run(&input, "reduce .rows[] as $r (\"\"; . + $r.name) | length"), Ok(json!(438_890)));
-    assert_eq!(run(&input, "reduce .rows[] as $r ([]; . + [$r.id]) | length"), Ok(json!(50_000)));
-    assert_eq!(run(&input, "reduce .rows[] as $r ({}; .[$r.name] = $r.id) | length"), Ok(json!(50_000)));
+    assert_eq!(
+        run(&input, "[.rows[].name] | join(\"\\n\") | length"),
+        Ok(json!(488_889))
+    );
+    assert_eq!(
+        run(&input, "reduce .rows[] as $r (\"\"; . + $r.name) | length"),
+        Ok(json!(438_890))
+    );
+    assert_eq!(
+        run(&input, "reduce .rows[] as $r ([]; . + [$r.id]) | length"),
+        Ok(json!(50_000))
+    );
+    assert_eq!(
+        run(
+            &input,
+            "reduce .rows[] as $r ({}; .[$r.name] = $r.id) | length"
+        ),
+        Ok(json!(50_000))
+    );
 }
 
 #[test]
@@ -280,10 +476,22 @@ fn outputs_are_bounded() {
         output_bytes: 100,
         ..Limits::default()
     };
-    assert_eq!(transform(&json!(null), "range(3)", &limits), Ok(json!([0, 1, 2])));
-    assert_eq!(transform(&json!(null), "range(4)", &limits), Err(JqError::Limit("makes too many outputs")));
-    assert_eq!(transform(&json!(null), "\"x\" * 99", &limits), Err(JqError::Limit("makes too large outputs")));
-    assert_eq!(transform(&json!(null), &" ".repeat(20_000), &limits), Err(JqError::Limit("is too long")));
+    assert_eq!(
+        transform(&json!(null), "range(3)", &limits),
+        Ok(json!([0, 1, 2]))
+    );
+    assert_eq!(
+        transform(&json!(null), "range(4)", &limits),
+        Err(JqError::Limit("makes too many outputs"))
+    );
+    assert_eq!(
+        transform(&json!(null), "\"x\" * 99", &limits),
+        Err(JqError::Limit("makes too large outputs"))
+    );
+    assert_eq!(
+        transform(&json!(null), &" ".repeat(20_000), &limits),
+        Err(JqError::Limit("is too long"))
+    );
 }
 
 proptest::proptest! {

@@ -123,7 +123,10 @@ impl Item {
 
     pub(super) fn number(&self) -> Option<f64> {
         match self {
-            #[expect(clippy::cast_precision_loss, reason = "jq's numbers are floats where they are mixed")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "jq's numbers are floats where they are mixed"
+            )]
             Self::Int(value) => Some(*value as f64),
             Self::Float(value) => Some(*value),
             _ => None,
@@ -148,26 +151,24 @@ impl Text {
     /// Adds to a string, in place when nobody else has it.
     pub(super) fn join(mut left: Rc<Self>, right: &str) -> Item {
         meter::shape((left.text.len() + right.len()) as u64, 0);
-        match Rc::get_mut(&mut left) {
-            Some(own) => {
-                own.held.grow(right.len());
-                own.text.push_str(right);
-                Item::Text(left)
-            }
-            None => {
-                let mut text = String::with_capacity(left.text.len() + right.len());
-                text.push_str(&left.text);
-                text.push_str(right);
-                Item::text(text)
-            }
+        if let Some(own) = Rc::get_mut(&mut left) {
+            own.held.grow(right.len());
+            own.text.push_str(right);
+            return Item::Text(left);
         }
+        let mut text = String::with_capacity(left.text.len() + right.len());
+        text.push_str(&left.text);
+        text.push_str(right);
+        Item::text(text)
     }
 }
 
 impl Array {
     fn new(items: Vec<Item>) -> Self {
         let held = Held::new(items.len() * SLOT);
-        let size = items.iter().fold(2, |size: u64, item| size.saturating_add(item.size() + 1));
+        let size = items
+            .iter()
+            .fold(2, |size: u64, item| size.saturating_add(item.size() + 1));
         let depth = items.iter().map(Item::depth).max().unwrap_or(0) + 1;
         meter::shape(size, depth);
         Self {
@@ -195,19 +196,15 @@ impl Array {
         let size = left.size.saturating_add(right.size);
         let depth = left.depth.max(right.depth);
         meter::shape(size, depth);
-        match Rc::get_mut(&mut left) {
-            Some(own) => {
-                own.held.grow(right.items.len() * SLOT);
-                own.items.extend(Self::into_items(right));
-                (own.size, own.depth) = (size, depth);
-                Item::Array(left)
-            }
-            None => {
-                let mut items = left.items.clone();
-                items.extend(Self::into_items(right));
-                Item::array(items)
-            }
+        if let Some(own) = Rc::get_mut(&mut left) {
+            own.held.grow(right.items.len() * SLOT);
+            own.items.extend(Self::into_items(right));
+            (own.size, own.depth) = (size, depth);
+            return Item::Array(left);
         }
+        let mut items = left.items.clone();
+        items.extend(Self::into_items(right));
+        Item::array(items)
     }
 
     /// Puts an element in the place of another, in place when nobody else has the array.
@@ -378,7 +375,9 @@ impl fmt::Display for Item {
         const MOST: u64 = 200;
         match self {
             Self::Text(text) if text.text.len() as u64 <= MOST => f.write_str(&text.text),
-            Self::Array(_) | Self::Object(_) | Self::Text(_) if self.size() > MOST => f.write_str(self.type_name()),
+            Self::Array(_) | Self::Object(_) | Self::Text(_) if self.size() > MOST => {
+                f.write_str(self.type_name())
+            }
             _ => f.write_str(&super::json::write(self)),
         }
     }

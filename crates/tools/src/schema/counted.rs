@@ -160,7 +160,9 @@ impl<'a> Iterator for MembersIter<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         look(0);
-        self.0.next().map(|(name, value)| (name.as_str(), Counting(value)))
+        self.0
+            .next()
+            .map(|(name, value)| (name.as_str(), Counting(value)))
     }
 }
 

@@ -28,6 +28,9 @@ const MAX_PATTERN: usize = 1 << 20;
 /// Most looks at the value during one check.
 const MAX_LOOKS: u64 = 20_000_000;
 
+/// Most looks while errors are collected, which takes memory too.
+const MAX_LOOKS_FOR_ERRORS: u64 = 2_000_000;
+
 /// Where and how a value does not fit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Violation {
@@ -83,13 +86,13 @@ impl Schema {
     /// # Errors
     /// Up to 50 violations.
     pub fn check(&self, value: &Value) -> Result<(), Vec<Violation>> {
-        let value = &Counting(value);
-        match within(MAX_LOOKS, || self.0.is_valid(value)) {
+        let value = Counting(value);
+        match within(MAX_LOOKS, || self.0.is_valid(value.clone())) {
             Some(true) => return Ok(()),
             Some(false) => {}
             None => return Err(vec![of_the_whole("takes too much work to check")]),
         }
-        let violations = within(MAX_LOOKS, || {
+        let violations = within(MAX_LOOKS_FOR_ERRORS, || {
             let errors = self.0.iter_errors(value).take(MAX_VIOLATIONS);
             errors.map(|error| violation(&error)).collect::<Vec<_>>()
         });
@@ -122,8 +125,15 @@ fn of_the_whole(detail: &str) -> Violation {
 struct Closed;
 
 impl Retrieve for Closed {
-    fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
-        Err(format!("the reference to {} leaves the schema", shorten(uri.as_str(), 100)).into())
+    fn retrieve(
+        &self,
+        uri: &Uri<String>,
+    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        Err(format!(
+            "the reference to {} leaves the schema",
+            shorten(uri.as_str(), 100)
+        )
+        .into())
     }
 }
 
@@ -163,18 +173,30 @@ fn detail(error: &ValidationError) -> String {
         ValidationErrorKind::AnyOf { .. } | ValidationErrorKind::OneOfNotValid { .. } => {
             "fits none of the allowed forms".to_owned()
         }
-        ValidationErrorKind::OneOfMultipleValid { .. } => "fits more than one of the allowed forms".to_owned(),
+        ValidationErrorKind::OneOfMultipleValid { .. } => {
+            "fits more than one of the allowed forms".to_owned()
+        }
         ValidationErrorKind::FalseSchema => "is not allowed".to_owned(),
         ValidationErrorKind::Not { .. } => "is of a form that is not allowed".to_owned(),
-        ValidationErrorKind::Referencing(error) => format!("a reference cannot be followed: {error}"),
+        ValidationErrorKind::Referencing(error) => {
+            format!("a reference cannot be followed: {error}")
+        }
         _ => error.masked_with("it").to_string(),
     };
     shorten(&text, MAX_DETAIL)
 }
 
 fn names(unexpected: &[String]) -> String {
-    let shown: Vec<String> = unexpected.iter().take(5).map(|name| shorten(name, 50)).collect();
-    let more = if unexpected.len() > shown.len() { ", ..." } else { "" };
+    let shown: Vec<String> = unexpected
+        .iter()
+        .take(5)
+        .map(|name| shorten(name, 50))
+        .collect();
+    let more = if unexpected.len() > shown.len() {
+        ", ..."
+    } else {
+        ""
+    };
     format!("{}{more}", shown.join(", "))
 }
 
@@ -195,7 +217,10 @@ mod tests {
 
     fn details(schema: &Value, value: &Value) -> Vec<String> {
         let found = check(schema, value).unwrap_err();
-        found.iter().map(|found| format!("{} {}", found.pointer, found.detail)).collect()
+        found
+            .iter()
+            .map(|found| format!("{} {}", found.pointer, found.detail))
+            .collect()
     }
 
     #[test]
@@ -212,7 +237,10 @@ mod tests {
         let secret = "s3cret";
         let value = json!({"id": secret, "n": 0, "kind": secret, "items": [secret, 1], "a/b": secret, "more": 1});
         let found = details(&schema, &value);
-        assert!(found.iter().all(|line| !line.contains(secret)), "{found:#?}");
+        assert!(
+            found.iter().all(|line| !line.contains(secret)),
+            "{found:#?}"
+        );
         for line in [
             "/id it is not a \"uuid\"",
             "/n it is less than the minimum of 1",
@@ -221,7 +249,10 @@ mod tests {
             "/x~1y is required",
             " has unknown properties: more",
         ] {
-            assert!(found.iter().any(|found| found == line), "{line}: {found:#?}");
+            assert!(
+                found.iter().any(|found| found == line),
+                "{line}: {found:#?}"
+            );
         }
         assert_eq!(found.len(), 9, "{found:#?}");
     }
@@ -238,33 +269,65 @@ mod tests {
     #[test]
     fn details_and_their_number_are_bounded() {
         let long = "x".repeat(10_000);
-        let options: Vec<String> = (0..1_000).map(|number| format!("{long}{number}")).take(20).collect();
+        let options: Vec<String> = (0..1_000)
+            .map(|number| format!("{long}{number}"))
+            .take(20)
+            .collect();
         let found = details(&json!({"enum": options}), &json!(long));
         assert!(found[0].chars().count() < 310, "{}", found[0].len());
         let many = json!(vec![1; 1_000]);
-        assert_eq!(details(&json!({"items": {"type": "string"}}), &many).len(), 50);
-        let names: serde_json::Map<String, Value> = (0..100).map(|number| (format!("{long}{number}"), json!(1))).collect();
-        let found = details(&json!({"additionalProperties": false}), &Value::Object(names));
+        assert_eq!(
+            details(&json!({"items": {"type": "string"}}), &many).len(),
+            50
+        );
+        let names: serde_json::Map<String, Value> = (0..100)
+            .map(|number| (format!("{long}{number}"), json!(1)))
+            .collect();
+        let found = details(
+            &json!({"additionalProperties": false}),
+            &Value::Object(names),
+        );
         assert!(found[0].chars().count() < 320);
     }
 
     #[test]
     fn no_schema_is_fetched() {
-        for reference in ["https://example.com/s.json", "http://127.0.0.1/s", "file:///etc/passwd", "other.json", "urn:x:y"] {
+        for reference in [
+            "https://example.com/s.json",
+            "http://127.0.0.1/s",
+            "file:///etc/passwd",
+            "other.json",
+            "urn:x:y",
+        ] {
             let error = Schema::compile(&json!({"$ref": reference})).unwrap_err();
-            assert!(error.to_string().starts_with("the schema is not valid: a reference cannot be followed"), "{error}");
+            assert!(
+                error
+                    .to_string()
+                    .starts_with("the schema is not valid: a reference cannot be followed"),
+                "{error}"
+            );
         }
-        assert!(Schema::compile(&json!({"$ref": "https://json-schema.org/draft/2020-12/schema"})).is_ok());
+        assert!(
+            Schema::compile(&json!({"$ref": "https://json-schema.org/draft/2020-12/schema"}))
+                .is_ok()
+        );
     }
 
     #[test]
     fn unusable_schemas_are_told() {
         let told = |schema: Value| Schema::compile(&schema).unwrap_err().to_string();
-        assert!(told(json!({"type": "nope"})).starts_with("the schema is not valid at /type: "), "{}", told(json!({"type": "nope"})));
+        assert!(
+            told(json!({"type": "nope"})).starts_with("the schema is not valid at /type: "),
+            "{}",
+            told(json!({"type": "nope"}))
+        );
         assert!(told(json!({"pattern": "("})).starts_with("the schema is not valid"));
         assert!(told(json!({"pattern": "(?=x)y"})).starts_with("the schema is not valid"));
         assert!(told(json!({"pattern": "a{1000}{1000}"})).starts_with("the schema is not valid"));
-        assert!(told(json!({"description": "x".repeat(300_000)})).ends_with("it is larger than 262144 bytes"));
+        assert!(
+            told(json!({"description": "x".repeat(300_000)}))
+                .ends_with("it is larger than 262144 bytes")
+        );
         assert!(told(json!({"$ref": "#/$defs/none"})).starts_with("the schema is not valid"));
         assert!(told(json!(1)).starts_with("the schema is not valid"));
         let found = check(&json!({"type": 1}), &json!(1)).unwrap_err();
@@ -292,14 +355,19 @@ mod tests {
     #[test]
     fn patterns_take_linear_time_and_branches_do_not_multiply() {
         let begin = Instant::now();
-        let schema = json!({"pattern": "^(a+)+$", "anyOf": [{"pattern": "(a*)*b"}, {"pattern": "(a|a)*$"}]});
+        let schema =
+            json!({"pattern": "^(a+)+$", "anyOf": [{"pattern": "(a*)*b"}, {"pattern": "(a|a)*$"}]});
         let _ = check(&schema, &json!(format!("{}!", "a".repeat(100_000))));
         let mut deep = json!({"type": "string"});
         for _ in 0..18 {
             deep = json!({"anyOf": [deep, false]});
         }
         let _ = check(&deep, &json!(1));
-        assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+        assert!(
+            begin.elapsed() < Duration::from_secs(10),
+            "{:?}",
+            begin.elapsed()
+        );
     }
 
     #[test]
@@ -311,12 +379,19 @@ mod tests {
         }
         definitions.insert("d24".to_owned(), json!({"type": "string"}));
         let begin = Instant::now();
-        let found = details(&json!({"$defs": definitions, "$ref": "#/$defs/d0"}), &json!(1));
+        let found = details(
+            &json!({"$defs": definitions, "$ref": "#/$defs/d0"}),
+            &json!(1),
+        );
         assert_eq!(found, [" does not fit the schema"]);
         let branch = json!({"properties": {"a": {"$ref": "#/$defs/t"}}, "type": "object"});
         let schema = json!({"$defs": {"t": {"anyOf": [branch, branch]}}, "$ref": "#/$defs/t"});
         let deep = (0..100).fold(json!(1), |inner, _| json!({"a": inner}));
         assert_eq!(details(&schema, &deep).len(), 1);
-        assert!(begin.elapsed() < Duration::from_secs(60), "{:?}", begin.elapsed());
+        assert!(
+            begin.elapsed() < Duration::from_mins(1),
+            "{:?}",
+            begin.elapsed()
+        );
     }
 }

@@ -36,20 +36,28 @@ impl Held {
 
     /// Which claims are held.
     pub(super) fn claims(&self) -> Vec<Claim> {
-        self.steps().values().map(|(claim, _)| claim.clone()).collect()
+        self.steps()
+            .values()
+            .map(|(claim, _)| claim.clone())
+            .collect()
     }
 
     /// Which step runs are held, and under which fence.
     pub(super) fn now(&self) -> Vec<(StepRunId, u64)> {
         let steps = self.steps();
-        steps.values().map(|(claim, _)| (claim.step.id, claim.step.fence)).collect()
+        steps
+            .values()
+            .map(|(claim, _)| (claim.step.id, claim.step.fence))
+            .collect()
     }
 
     /// Stops those of the step runs held `before` a heartbeat that its answer does not name.
     pub(super) fn keep(&self, before: &[(StepRunId, u64)], leases: &[Lease]) {
         let steps = self.steps();
         for (id, fence) in before {
-            let ours = leases.iter().any(|lease| lease.step_run == *id && lease.fence == *fence);
+            let ours = leases
+                .iter()
+                .any(|lease| lease.step_run == *id && lease.fence == *fence);
             match steps.get(id) {
                 Some((claim, stop)) if !ours && claim.step.fence == *fence => stop.cancel(),
                 _ => {}

@@ -1,7 +1,5 @@
 //! The tools on their real capabilities: the embedded database, the disk, and a server on this machine.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-
 use std::{future::pending, pin::Pin, sync::Arc};
 
 use archesai_content::{ArtifactFilter, ArtifactSort, OrganizationId, Slice};
