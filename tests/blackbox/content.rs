@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{Client, Server, eventually};
 
 /// A file of `tests/data`.
+#[expect(clippy::disallowed_methods, reason = "a test reads its own data")]
 pub(crate) fn document(name: &str) -> Vec<u8> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/data");
     std::fs::read(folder.join(name)).unwrap()
@@ -29,7 +30,7 @@ pub(crate) async fn upload(client: &Client, name: &str, labels: &str) -> Value {
 /// Waits until an artifact is in search, or cannot be.
 pub(crate) async fn indexed(client: &Client, artifact: &Value) -> Value {
     let path = format!("/v1/artifacts/{}", artifact["id"].as_str().unwrap());
-    eventually(Duration::from_secs(60), async || {
+    eventually(Duration::from_mins(1), async || {
         let found = client.get(&path).await.expect(200);
         (found["index_status"] != "pending").then_some(found)
     })

@@ -35,7 +35,7 @@ async fn what_is_not_public_takes_a_credential() {
     let operations = operations(&contract);
     assert!(operations.len() > 20);
     for (method, path, operation) in operations {
-        let path = path.replace('{', "").replace('}', "");
+        let path = path.replace(['{', '}'], "");
         let answer = guest.send(guest.request(method.clone(), &path)).await;
         let public = operation["x-authorization"] == "public";
         assert_eq!(

@@ -30,7 +30,7 @@ pub(crate) async fn start(client: &Client, pipeline: &str, input: Value) -> Stri
 
 /// Waits until a run has ended, and answers it.
 pub(crate) async fn ended(client: &Client, run: &str) -> Value {
-    eventually(Duration::from_secs(60), async || {
+    eventually(Duration::from_mins(1), async || {
         let found = client.get(run).await.expect(200);
         let over = ["succeeded", "failed", "cancelled"].contains(&found["status"].as_str()?);
         over.then_some(found)

@@ -1,5 +1,6 @@
 //! The maintainers' commands: `cargo xtask --help`.
 
+mod bench;
 mod codegen;
 mod lint;
 mod model;
@@ -30,6 +31,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Runs every test.
     Test(test::Arguments),
+    /// Measures the server with optimizations, and fails where it is too slow or too large.
+    Bench(bench::Arguments),
     /// Checks format, invariants, generated files, lints and documentation.
     Lint(lint::Arguments),
     /// Checks the invariants of the architecture.
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(arguments) => serve::run(&root, &arguments),
         Command::Test(arguments) => test::run(&root, &arguments),
+        Command::Bench(arguments) => bench::run(&root, &arguments),
         Command::Lint(arguments) => lint::run(&root, &arguments),
         Command::Tidy(arguments) => tidy::run(&root, &arguments),
         Command::Codegen(arguments) => codegen::run(&root, &arguments),

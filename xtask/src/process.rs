@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use serde::Deserialize;
 
 /// The project's own folder for what can be made again: `$XDG_CACHE_HOME/archesai`, or the same
 /// below `~/.cache`.
@@ -26,15 +27,21 @@ pub(crate) fn set(variable: &str) -> Option<PathBuf> {
     (!value.is_empty()).then(|| value.into())
 }
 
+/// Where cargo builds: the folder that `CARGO_TARGET_DIR` names, or one in the project's cache.
+pub(crate) fn target() -> Result<PathBuf> {
+    match set("CARGO_TARGET_DIR") {
+        Some(folder) => Ok(folder),
+        None => Ok(cache()?.join("target")),
+    }
+}
+
 /// The same cargo that runs this program, in the workspace at `root`, building into the
 /// project's cache unless `CARGO_TARGET_DIR` says otherwise.
 pub(crate) fn cargo(root: &Path) -> Result<Command> {
     let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.current_dir(root);
-    if set("CARGO_TARGET_DIR").is_none() {
-        command.env("CARGO_TARGET_DIR", cache()?.join("target"));
-    }
+    command.env("CARGO_TARGET_DIR", target()?);
     forget_this_package(&mut command);
     Ok(command)
 }
@@ -57,10 +64,54 @@ pub(crate) fn has_plugin(root: &Path, name: &str) -> Result<bool> {
     Ok(probe.is_ok_and(|output| output.status.success()))
 }
 
+/// What cargo says, line by line, about what it built.
+#[derive(Deserialize)]
+struct Message {
+    target: Option<Target>,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}
+
+/// Finds the program of a name in what cargo says about what it built.
+pub(crate) fn executable(messages: &str, name: &str) -> Option<PathBuf> {
+    let messages = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    messages
+        .filter(|message: &Message| {
+            let target = message.target.as_ref();
+            target.is_some_and(|target| target.name == name)
+        })
+        .find_map(|message| message.executable)
+}
+
 /// How a program ended, as a reader wants to be told.
 pub(crate) fn ending(status: ExitStatus) -> String {
     match status.code() {
         Some(code) => format!("ended with status {code}"),
         None => "was ended by a signal".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_found_in_what_cargo_says() {
+        let said = concat!(
+            r#"{"reason":"compiler-artifact","target":{"name":"archesai_server"},"executable":null}"#,
+            "\nnot JSON\n",
+            r#"{"reason":"compiler-artifact","target":{"name":"archesai"},"executable":"/t/archesai"}"#,
+            "\n",
+            r#"{"reason":"build-finished","success":true}"#,
+        );
+        let found = executable(said, "archesai");
+        assert_eq!(found, Some(PathBuf::from("/t/archesai")));
+        assert_eq!(executable("{}", "archesai"), None);
     }
 }

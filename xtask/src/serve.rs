@@ -6,7 +6,6 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use serde::Deserialize;
 
 use crate::{model, process};
 
@@ -52,35 +51,8 @@ fn build(root: &Path, release: bool) -> Result<PathBuf> {
         .context("starting cargo")?;
     let ending = process::ending(output.status);
     ensure!(output.status.success(), "building the server {ending}");
-    executable(&String::from_utf8_lossy(&output.stdout))
+    process::executable(&String::from_utf8_lossy(&output.stdout), "archesai")
         .context("cargo built no program called archesai")
-}
-
-/// What cargo says, line by line, about what it built.
-#[derive(Deserialize)]
-struct Message {
-    target: Option<Target>,
-    executable: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-struct Target {
-    name: String,
-}
-
-/// Finds the program in what cargo says.
-fn executable(messages: &str) -> Option<PathBuf> {
-    let messages = messages
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok());
-    messages
-        .filter(|message: &Message| {
-            message
-                .target
-                .as_ref()
-                .is_some_and(|target| target.name == "archesai")
-        })
-        .find_map(|message| message.executable)
 }
 
 /// Lets the server take the place of this process, so that it gets every signal itself.
@@ -96,22 +68,4 @@ fn become_it(mut server: Command) -> Result<()> {
     let status = server.status()?;
     ensure!(status.success(), "the server {}", process::ending(status));
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_program_is_found_in_what_cargo_says() {
-        let said = concat!(
-            r#"{"reason":"compiler-artifact","target":{"name":"archesai_server"},"executable":null}"#,
-            "\nnot JSON\n",
-            r#"{"reason":"compiler-artifact","target":{"name":"archesai"},"executable":"/t/archesai"}"#,
-            "\n",
-            r#"{"reason":"build-finished","success":true}"#,
-        );
-        assert_eq!(executable(said), Some(PathBuf::from("/t/archesai")));
-        assert_eq!(executable("{}"), None);
-    }
 }

@@ -10,7 +10,7 @@ use crate::{model, process, progress::spoken};
 /// Uses cargo-nextest where it is installed, else plain `cargo test`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Only tests whose names contain one of these; documentation tests are then left out
+    /// Only tests whose names contain one of these; nextest then leaves documentation tests out
     filters: Vec<String>,
 }
 
@@ -45,11 +45,12 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
 
 /// What is run, by name.
 fn suites(root: &Path, filters: &[String]) -> Result<Vec<(&'static str, Command)>> {
-    let mut tests = process::cargo(root)?;
     let nextest = process::has_plugin(root, "nextest")?;
+    let mut tests = process::cargo(root)?;
     tests.args(arguments(nextest, filters));
     let mut suites = vec![("tests", tests)];
-    if filters.is_empty() {
+    // Those of the documentation are compiled by rustdoc, and nextest does not run them.
+    if nextest && filters.is_empty() {
         let mut documentation = process::cargo(root)?;
         documentation.args(["test", "--workspace", "--doc"]);
         suites.push(("documentation tests", documentation));
@@ -57,13 +58,13 @@ fn suites(root: &Path, filters: &[String]) -> Result<Vec<(&'static str, Command)
     Ok(suites)
 }
 
-/// The arguments for cargo. `--all-targets` is what keeps plain `cargo test` from running the
-/// documentation tests a second time, and what compiles the examples.
+/// The arguments for cargo. Either way the examples are compiled, because nothing says which
+/// targets are meant.
 fn arguments(nextest: bool, filters: &[String]) -> Vec<&str> {
     let mut arguments = if nextest {
         vec!["nextest", "run", "--workspace"]
     } else {
-        vec!["test", "--workspace", "--all-targets", "--no-fail-fast"]
+        vec!["test", "--workspace", "--no-fail-fast"]
     };
     if !nextest && !filters.is_empty() {
         arguments.push("--");
@@ -85,7 +86,7 @@ mod tests {
         );
         assert_eq!(
             arguments(false, &filters).join(" "),
-            "test --workspace --all-targets --no-fail-fast -- cursor"
+            "test --workspace --no-fail-fast -- cursor"
         );
         let without = arguments(false, &[]);
         assert_eq!(without.last(), Some(&"--no-fail-fast"));

@@ -56,9 +56,9 @@ impl Default for Settings {
         Self {
             issuer: "archesai".to_owned(),
             audience: "archesai".to_owned(),
-            access_token_ttl: Duration::from_secs(15 * 60),
-            session_ttl: Duration::from_secs(30 * 24 * 60 * 60),
-            cache_ttl: Duration::from_secs(5 * 60),
+            access_token_ttl: Duration::from_mins(15),
+            session_ttl: Duration::from_hours(720),
+            cache_ttl: Duration::from_mins(5),
         }
     }
 }

@@ -23,7 +23,7 @@ fn key() -> [u8; 32] {
 /// Runs every check on idempotency keys.
 pub async fn idempotency_suite(keys: &impl IdempotencyKeys) {
     let (key, other) = (key(), key());
-    let lease = Duration::from_secs(60);
+    let lease = Duration::from_mins(1);
     let claim = async |print: u8, at: u64| {
         keys.claim(&key, &[print; 32], time(at), lease)
             .await
@@ -66,7 +66,7 @@ pub async fn idempotency_suite(keys: &impl IdempotencyKeys) {
 /// Of many claims at the same moment, one wins.
 pub async fn one_claim_wins(keys: &impl IdempotencyKeys) {
     let key = key();
-    let claims = (0..16).map(|_| keys.claim(&key, &[1; 32], time(0), Duration::from_secs(60)));
+    let claims = (0..16).map(|_| keys.claim(&key, &[1; 32], time(0), Duration::from_mins(1)));
     let claims = futures_util::future::join_all(claims).await;
     let ours = claims
         .into_iter()
@@ -80,7 +80,7 @@ pub async fn limits_suite(limiter: &impl RateLimiter) {
     let quota = Quota {
         name: "suite",
         limit: 3,
-        window: Duration::from_secs(3_600),
+        window: Duration::from_hours(1),
     };
     let subject = fresh().to_string();
     for remaining in [2, 1, 0] {

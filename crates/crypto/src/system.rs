@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
 
-/// The system's clock, and UUIDv7 (RFC 9562, section 5.7), ever growing within a process.
+/// The system's clock, and `UUIDv7` (RFC 9562, section 5.7), ever growing within a process.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct System;
 
@@ -18,7 +18,7 @@ fn now() -> SystemTime {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     let beyond = Duration::from_nanos(u64::from(since.subsec_nanos() % 1_000));
-    UNIX_EPOCH + (since - beyond)
+    UNIX_EPOCH + since.checked_sub(beyond).unwrap()
 }
 
 /// Implements the ports of a domain: the domains share no types.

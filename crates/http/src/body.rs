@@ -116,17 +116,18 @@ pub(crate) fn mistyped<E: std::fmt::Display>(
     let detail = error.inner().to_string();
     let mut pointer = base.to_owned();
     for segment in error.path() {
-        match segment {
-            serde_path_to_error::Segment::Seq { index } => pointer += &format!("/{index}"),
-            serde_path_to_error::Segment::Map { key } => pointer += &format!("/{}", escape(key)),
-            _ => {}
-        }
+        let name = match segment {
+            serde_path_to_error::Segment::Seq { index } => index.to_string(),
+            serde_path_to_error::Segment::Map { key } => escape(key),
+            _ => continue,
+        };
+        pointer.extend(["/", &name]);
     }
     if let Some(field) = detail
         .strip_prefix("missing field `")
         .and_then(|rest| rest.split('`').next())
     {
-        pointer += &format!("/{}", escape(field));
+        pointer.extend(["/", &escape(field)]);
         return Problem::fault(pointer, "is required");
     }
     Problem::fault(pointer, detail)

@@ -197,6 +197,10 @@ impl Call {
     }
 
     /// Whoever calls.
+    ///
+    /// # Panics
+    ///
+    /// In a call of a public operation, which nobody in particular makes.
     pub fn caller(&self) -> &Caller {
         self.caller
             .as_ref()

@@ -73,7 +73,7 @@ pub(crate) trait DynIdempotencyKeys: Send + Sync {
 }
 
 /// How long a request may take before another with its key may take over.
-const LEASE: std::time::Duration = std::time::Duration::from_secs(60);
+const LEASE: std::time::Duration = std::time::Duration::from_mins(1);
 
 struct Keys<T>(T, Arc<dyn archesai_auth::Clock>);
 

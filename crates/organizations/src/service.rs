@@ -35,8 +35,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            invitation_ttl: Duration::from_secs(7 * 24 * 60 * 60),
-            cache_ttl: Duration::from_secs(5 * 60),
+            invitation_ttl: Duration::from_hours(168),
+            cache_ttl: Duration::from_mins(5),
         }
     }
 }

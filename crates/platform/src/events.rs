@@ -13,7 +13,7 @@ use crate::Result;
 pub struct LoggedEvent {
     /// Its place in the log: grows by commit order within an aggregate, may have gaps.
     pub sequence: i64,
-    /// Identifies the event; what consumers deduplicate by (UUIDv7).
+    /// Identifies the event; what consumers deduplicate by (`UUIDv7`).
     pub id: u128,
     /// The tenant it belongs to, if any.
     pub organization_id: Option<u128>,

@@ -150,3 +150,81 @@ impl Config {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::ArgMatches;
+
+    use super::{Config, Effective, InvalidConfig};
+    use crate::cli::command;
+
+    fn flags(arguments: &[&str]) -> ArgMatches {
+        let line = ["archesai", "serve"].iter().chain(arguments);
+        let matches = command().get_matches_from(line);
+        matches.subcommand_matches("serve").unwrap().clone()
+    }
+
+    fn read(
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        file: &str,
+    ) -> Result<(Config, String), InvalidConfig> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("archesai.toml");
+        write(&path, file);
+        let variable = |name: &str| {
+            let found = environment.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        let effective = Effective::find(&flags(arguments), variable, Some(&path))?;
+        Ok((Config::read(&effective)?, effective.table()))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test makes its own file")]
+    fn write(path: &std::path::Path, text: &str) {
+        std::fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn flags_go_before_the_environment_before_the_file_before_defaults() {
+        let environment = [("ARCHESAI_PORT", "2"), ("ARCHESAI_CACHE_TTL", "2m")];
+        let file = "port = 3\ncache_ttl = \"3m\"\nsession_ttl = \"3d\"\n";
+        let (config, table) = read(&["--port", "1"], &environment, file).unwrap();
+        assert_eq!(config.port, 1);
+        assert_eq!(config.cache_ttl.as_secs(), 120);
+        assert_eq!(config.session_ttl.as_secs(), 3 * 86_400);
+        assert_eq!(config.idempotency_ttl.as_secs(), 86_400);
+        let source = |name: &str| {
+            let row = table.lines().find(|row| row.starts_with(name)).unwrap();
+            row.rsplit(' ').next().unwrap().to_owned()
+        };
+        assert_eq!(source("port "), "flag");
+        assert_eq!(source("cache_ttl"), "environment");
+        assert!(source("session_ttl").ends_with("archesai.toml"));
+        assert_eq!(source("idempotency_ttl"), "default");
+    }
+
+    #[test]
+    fn secrets_are_masked() {
+        let environment = [("ARCHESAI_LLM_API_KEY", "sk-very-secret")];
+        let (config, table) = read(&[], &environment, "").unwrap();
+        assert_eq!(config.llm.api_key.as_deref(), Some("sk-very-secret"));
+        assert!(!table.contains("very-secret"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_once_and_clearly() {
+        for (arguments, file, expected) in [
+            (vec!["--port", "many"], "", "port = `many` (from flag) must be a port number"),
+            (vec!["--cache-ttl", "5"], "", "must be a duration such as 500ms"),
+            (vec!["--embeddings", "maybe"], "", "must be one of local, openai, off"),
+            (vec!["--worker-concurrency", "0"], "", "of at least 1"),
+            (vec!["--llm-url", "example.com"], "", "must be a URL"),
+            (vec![], "prot = 1", "there is no setting `prot`"),
+            (vec![], "port = ", "archesai.toml"),
+        ] {
+            let error = read(&arguments, &[], file).err().unwrap().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

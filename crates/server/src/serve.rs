@@ -106,7 +106,7 @@ fn gate(config: &Config, services: &Services, infrastructure: &Infrastructure) -
     let quota = |name, limit| Quota {
         name,
         limit,
-        window: Duration::from_secs(60),
+        window: Duration::from_mins(1),
     };
     Gate::new(GateParts {
         identities: Arc::new((

@@ -58,15 +58,12 @@ impl<A: Adapters> Service<A> {
 
     async fn authenticate_api_key(&self, token: &str) -> Result<Identity> {
         let digest = self.opaque_tokens.digest(token);
-        let key = match self.api_keys.get(&digest).await {
-            Ok(Some(key)) => key,
-            _ => {
-                let key = self.store.find_api_key_by_token(&digest).await?;
-                let key = key.ok_or(Error::InvalidToken)?;
-                let ttl = self.settings.cache_ttl;
-                _ = self.api_keys.put(&digest, &key, ttl).await;
-                key
-            }
+        let key = if let Ok(Some(key)) = self.api_keys.get(&digest).await { key } else {
+            let key = self.store.find_api_key_by_token(&digest).await?;
+            let key = key.ok_or(Error::InvalidToken)?;
+            let ttl = self.settings.cache_ttl;
+            _ = self.api_keys.put(&digest, &key, ttl).await;
+            key
         };
         if self.is_expired(&key) {
             return Err(Error::InvalidToken);

@@ -306,7 +306,7 @@ impl<A: Adapters> Service<A> {
     }
 }
 
-/// Whole seconds since the Unix epoch (NumericDate of RFC 7519).
+/// Whole seconds since the Unix epoch (`NumericDate` of RFC 7519).
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())

@@ -33,7 +33,7 @@ impl Reader<'_> {
         parsed.map_err(|_| self.invalid(name, must))
     }
 
-    pub(super) fn count<T: FromStr + PartialOrd + Display>(
+    pub(super) fn count<T: FromStr + PartialOrd + Display + Copy>(
         &self,
         name: &str,
         min: T,

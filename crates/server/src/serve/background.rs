@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How often what has had its time is swept away.
-const SWEEP: Duration = Duration::from_secs(60);
+const SWEEP: Duration = Duration::from_mins(1);
 
 /// Lets a worker wait for wake-ups within the process.
 struct InProcess(MemoryWakeups);

@@ -56,11 +56,7 @@ impl Walk {
             Stmt::SetBlock(node) => ("assignments", node.span()),
             Stmt::AutoEscape(node) => ("autoescape blocks", node.span()),
             Stmt::FilterBlock(node) => ("filter blocks", node.span()),
-            // Which statements there are beside these depends on the engine's features.
-            _ => {
-                let detail = "only expressions in {{ }} are allowed";
-                return self.errors.push(ExpressionError::new(detail));
-            }
+            Stmt::Do(node) => ("calls", node.span()),
         };
         self.refuse(
             format!("{what} are not allowed, only expressions in {{{{ }}}}"),

@@ -316,7 +316,7 @@ impl<'a> Runner<'_, 'a, '_> {
             Err(_) => return Ok(()),
         };
         // Forms may be shown again and again, so each showing costs.
-        let cost = content.len().max(64);
+        let cost = content.len().max(1024);
         if cost > self.shared.budget {
             return Err(too_much(self.shared.source));
         }
