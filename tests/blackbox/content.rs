@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use crate::support::{Client, Server, eventually};
 
 /// A file of `tests/data`.
-#[expect(clippy::disallowed_methods, reason = "a test reads its own data")]
 pub(crate) fn document(name: &str) -> Vec<u8> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/data");
     std::fs::read(folder.join(name)).unwrap()

@@ -1,9 +1,6 @@
 //! The server as its clients see it: the real binary, over HTTP, on real files.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test fails loudly, at the place"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails loudly, at the place")]
 
 mod auth;
 mod bad_input;

@@ -63,7 +63,10 @@ async fn embeddings_and_completions_come_from_a_provider() {
     for name in ["aaaa bbbb", "zzzz yyyy"] {
         let body = json!({ "name": name, "content": name });
         let artifact = ada.client.post("/v1/artifacts", body).await.expect(201);
-        assert_eq!(indexed(&ada.client, &artifact).await["index_status"], "indexed");
+        assert_eq!(
+            indexed(&ada.client, &artifact).await["index_status"],
+            "indexed"
+        );
     }
     let body = json!({ "query": "yz", "mode": "semantic" });
     let hits = ada.client.post("/v1/search", body).await.expect(200);

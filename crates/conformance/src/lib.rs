@@ -18,7 +18,10 @@ pub mod workflows;
 use uuid::Uuid;
 
 /// An identity that nothing has yet.
-#[expect(clippy::disallowed_methods, reason = "a suite stands outside the system")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a suite stands outside the system"
+)]
 fn fresh() -> u128 {
     Uuid::now_v7().as_u128()
 }

@@ -123,7 +123,9 @@ impl AccessTokens for JwtTokens {
 
     fn verify(&self, token: &str, now: SystemTime) -> Result<Claims> {
         let digest = Sha256::digest(token.as_bytes()).into();
-        let claims = if let Some(claims) = self.good.get(&digest) { claims } else {
+        let claims = if let Some(claims) = self.good.get(&digest) {
+            claims
+        } else {
             let claims = Arc::new(self.read(token).ok_or(Error::InvalidToken)?);
             self.good.insert(digest, Arc::clone(&claims));
             claims

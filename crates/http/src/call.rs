@@ -149,9 +149,8 @@ impl Call {
             api_key_id: identity.api_key_id,
         };
         match self.operation.access {
-            Access::Public => {}
             Access::User if caller.session_id.is_none() => return Err(session_only()),
-            Access::User => {}
+            Access::Public | Access::User => {}
             Access::Member { role, scope, place } => {
                 if let Some(granted) = &identity.scopes {
                     within(granted, scope)?;

@@ -43,7 +43,9 @@ async fn hash() -> actix_web::Result<impl Responder> {
         argon2.hash_password_into(b"correct horse", b"sixteen bytes of", &mut hash)?;
         Ok::<_, argon2::Error>(hash)
     });
-    let hash = hashed.await?.map_err(|error| ErrorInternalServerError(error.to_string()))?;
+    let hash = hashed
+        .await?
+        .map_err(|error| ErrorInternalServerError(error.to_string()))?;
     Ok(web::Json(hash))
 }
 

@@ -1,7 +1,7 @@
 //! The configuration: flags over `ARCHESAI_*` over `archesai.toml` over defaults.
 //!
-//! [`settings`] lists what can be set, [`effective`] finds out what is set and
-//! where, and [`Config`] is the outcome, typed.
+//! `settings` lists what can be set, `effective` finds out what is set and where,
+//! and [`Config`] is the outcome, typed.
 
 mod effective;
 mod settings;
@@ -215,9 +215,21 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_once_and_clearly() {
         for (arguments, file, expected) in [
-            (vec!["--port", "many"], "", "port = `many` (from flag) must be a port number"),
-            (vec!["--cache-ttl", "5"], "", "must be a duration such as 500ms"),
-            (vec!["--embeddings", "maybe"], "", "must be one of local, openai, off"),
+            (
+                vec!["--port", "many"],
+                "",
+                "port = `many` (from flag) must be a port number",
+            ),
+            (
+                vec!["--cache-ttl", "5"],
+                "",
+                "must be a duration such as 500ms",
+            ),
+            (
+                vec!["--embeddings", "maybe"],
+                "",
+                "must be one of local, openai, off",
+            ),
             (vec!["--worker-concurrency", "0"], "", "of at least 1"),
             (vec!["--llm-url", "example.com"], "", "must be a URL"),
             (vec![], "prot = 1", "there is no setting `prot`"),

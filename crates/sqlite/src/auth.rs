@@ -429,7 +429,9 @@ impl<L: Lend> Repository for Sqlite<L> {
     }
 
     async fn record(&self, event: &Recorded) -> Result<()> {
-        self.append(new_event!(event)).await.map_err(Error::unavailable)
+        self.append(new_event!(event))
+            .await
+            .map_err(Error::unavailable)
     }
 }
 

@@ -47,7 +47,11 @@ pub struct OpenError {
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the database {} cannot be opened: {}", self.path, self.cause)
+        write!(
+            f,
+            "the database {} cannot be opened: {}",
+            self.path, self.cause
+        )
     }
 }
 
@@ -165,7 +169,5 @@ fn pool(url: &str, size: usize) -> Result<Pool<Connection>, Failure> {
         })
     });
     let manager = AsyncDieselConnectionManager::new_with_config(url, config);
-    Ok(Pool::builder(manager)
-        .max_size(size)
-        .build()?)
+    Ok(Pool::builder(manager).max_size(size).build()?)
 }

@@ -120,7 +120,9 @@ impl EventLog for Sqlite<Pooled> {
         diesel::update(events::table.filter(events::sequence.eq_any(sequences.to_vec())))
             .set(events::published_at.eq(diesel::dsl::sql::<
                 diesel::sql_types::Nullable<diesel::sql_types::BigInt>,
-            >("CAST(unixepoch('subsec') * 1000000 AS INTEGER)")))
+            >(
+                "CAST(unixepoch('subsec') * 1000000 AS INTEGER)"
+            )))
             .execute(&mut *connection)
             .await
             .map_err(Error::unavailable)?;

@@ -83,7 +83,10 @@ impl Lend for Pooled {
 
 impl Open {
     async fn own(&self) -> Result<Guard<'_>, Failure> {
-        let connection = self.connection.as_ref().ok_or("the transaction has ended")?;
+        let connection = self
+            .connection
+            .as_ref()
+            .ok_or("the transaction has ended")?;
         Ok(Guard(connection.lock().await))
     }
 }

@@ -297,7 +297,10 @@ impl<L: Lend> Repository for Sqlite<L> {
             .load(&mut *connection)
             .await
             .map_err(Error::unavailable)?;
-        let rows = rows.into_iter().map(Member::try_from).collect::<Result<_>>()?;
+        let rows = rows
+            .into_iter()
+            .map(Member::try_from)
+            .collect::<Result<_>>()?;
         Ok(Page::from_rows(rows, slice.limit, |row: &Member| {
             cursor(row.created_at, row.id.0)
         }))
@@ -415,7 +418,10 @@ impl<L: Lend> Repository for Sqlite<L> {
             .load(&mut *connection)
             .await
             .map_err(Error::unavailable)?;
-        let rows = rows.into_iter().map(Invitation::try_from).collect::<Result<_>>()?;
+        let rows = rows
+            .into_iter()
+            .map(Invitation::try_from)
+            .collect::<Result<_>>()?;
         Ok(Page::from_rows(rows, slice.limit, |row: &Invitation| {
             cursor(row.created_at, row.id.0)
         }))
@@ -442,7 +448,9 @@ impl<L: Lend> Repository for Sqlite<L> {
     }
 
     async fn record(&self, event: &Recorded) -> Result<()> {
-        self.append(new_event!(event)).await.map_err(Error::unavailable)
+        self.append(new_event!(event))
+            .await
+            .map_err(Error::unavailable)
     }
 }
 

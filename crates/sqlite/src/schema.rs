@@ -318,5 +318,11 @@ diesel::allow_tables_to_appear_in_same_query!(sessions, spent_tokens);
 diesel::allow_tables_to_appear_in_same_query!(chunk_embeddings, chunks);
 diesel::allow_tables_to_appear_in_same_query!(pipeline_versions, pipelines);
 diesel::allow_tables_to_appear_in_same_query!(
-    run_values, runs, step_items, step_logs, step_runs, step_values, workers,
+    run_values,
+    runs,
+    step_items,
+    step_logs,
+    step_runs,
+    step_values,
+    workers,
 );

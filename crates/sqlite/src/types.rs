@@ -68,7 +68,9 @@ impl ToSql<BigInt, Sqlite> for Time {
 impl FromSql<BigInt, Sqlite> for Time {
     fn from_sql(value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
         let micros: i64 = FromSql::<BigInt, Sqlite>::from_sql(value)?;
-        Ok(Self(UNIX_EPOCH + Duration::from_micros(u64::try_from(micros)?)))
+        Ok(Self(
+            UNIX_EPOCH + Duration::from_micros(u64::try_from(micros)?),
+        ))
     }
 }
 

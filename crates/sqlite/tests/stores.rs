@@ -1,9 +1,6 @@
 //! The suites of every port, on a real database in a file.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test fails loudly, at the place"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails loudly, at the place")]
 
 use archesai_conformance as conformance;
 use archesai_sqlite::Database;
@@ -49,6 +46,7 @@ async fn many_open_one_new_database_at_once() {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test makes its own file")]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();

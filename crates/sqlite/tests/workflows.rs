@@ -1,5 +1,7 @@
 //! Workflows on a real database in a file.
 
+#![expect(clippy::unwrap_used, reason = "a test fails loudly, at the place")]
+
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use archesai_conformance::workflows::{self, program::Program};
@@ -97,7 +99,7 @@ fn json(text: &str) -> Json {
 }
 
 fn numbers(count: usize) -> Json {
-    json(&format!(r#"{{"x": {:?}}}"#, Vec::from_iter(0..count)))
+    json(&format!(r#"{{"x": {:?}}}"#, (0..count).collect::<Vec<_>>()))
 }
 
 fn chain(steps: usize) -> Json {

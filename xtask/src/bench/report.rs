@@ -187,9 +187,9 @@ mod tests {
             Row::new("memory", 1234.5, "MiB").must(Must::Below(60.0)),
         ];
         let expected = "\
-what         figure    must  verdict
-reads       0.712 x  >= 0.6  ok       3 rounds
-memory     1234 MiB    < 60  MISSED";
+what      figure    must  verdict
+reads    0.712 x  >= 0.6  ok       3 rounds
+memory  1234 MiB    < 60  MISSED";
         assert_eq!(table(&rows), expected);
     }
 

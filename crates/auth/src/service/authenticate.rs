@@ -58,7 +58,9 @@ impl<A: Adapters> Service<A> {
 
     async fn authenticate_api_key(&self, token: &str) -> Result<Identity> {
         let digest = self.opaque_tokens.digest(token);
-        let key = if let Ok(Some(key)) = self.api_keys.get(&digest).await { key } else {
+        let key = if let Ok(Some(key)) = self.api_keys.get(&digest).await {
+            key
+        } else {
             let key = self.store.find_api_key_by_token(&digest).await?;
             let key = key.ok_or(Error::InvalidToken)?;
             let ttl = self.settings.cache_ttl;

@@ -4,18 +4,22 @@
 use std::{
     marker::PhantomData,
     pin::Pin,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
 };
 
 use archesai_workflows::{
     Actor, Adapters, Cancellation, Clock, Definitions, Error, Ids, Invocation, Json, Log, LogLevel,
-    NewPipeline, Outcome, Prepared, Run, RunId, Service, Settings, ToolError, ToolSpec, UserId,
-    Violation, WorkerId,
+    NewPipeline, OrganizationId, Outcome, Prepared, Run, RunId, Service, Settings, ToolError,
+    ToolSpec, UserId, Violation, WorkerId,
     engine::Claim,
     ports::{ExpressionError, Expressions, Reference, Store, Toolbox, Wakeups},
 };
 
+use super::time;
 use crate::fresh;
 
 /// The domain over a store.
@@ -36,13 +40,13 @@ impl<S: Store> Adapters for Wired<S> {
 
 impl<S: Store> Program<S> {
     /// A program over a store that acts in an organization which the store knows.
-    pub fn new(store: S, organization: archesai_workflows::OrganizationId) -> Self {
+    pub fn new(store: S, organization: OrganizationId) -> Self {
         let service = Service {
             store,
             toolbox: Echo::default(),
             expressions: Paths,
             wakeups: Arc::new(Nobody),
-            clock: Arc::new(Microseconds),
+            clock: Arc::new(Ticks::default()),
             ids: Arc::new(Fresh),
             definitions: Definitions::default(),
             settings: Settings::default(),
@@ -221,16 +225,14 @@ fn look_up(path: &[&str], scope: &Json) -> Result<Json, ExpressionError> {
     })
 }
 
-/// The time, as finely as databases keep it.
-struct Microseconds;
+/// A microsecond passes whenever somebody asks for the time, and databases keep
+/// none that are finer.
+#[derive(Default)]
+struct Ticks(AtomicU64);
 
-impl Clock for Microseconds {
+impl Clock for Ticks {
     fn now(&self) -> SystemTime {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let micros = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
-        UNIX_EPOCH + Duration::from_micros(micros)
+        time(0) + Duration::from_micros(self.0.fetch_add(1, Ordering::Relaxed))
     }
 }
 

@@ -55,7 +55,9 @@ impl Infrastructure {
 
 /// The master key: as configured, or as kept in the data folder, made at the first start.
 fn find_master_key(config: &Config) -> anyhow::Result<[u8; MASTER_KEY_LENGTH]> {
-    let text = if let Some(text) = &config.master_key { text.clone() } else {
+    let text = if let Some(text) = &config.master_key {
+        text.clone()
+    } else {
         let path = config.data_dir.join("keys/master.key");
         archesai_storage::read_or_keep_secret(&path, || STANDARD.encode(master_key()))
             .with_context(|| format!("the key file {} cannot be kept", path.display()))?

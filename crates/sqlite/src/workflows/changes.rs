@@ -86,7 +86,7 @@ fn update_run(connection: &mut SqliteConnection, changes: &Prepared) -> TaskResu
     let filter = runs::id
         .eq(changes.run)
         .and(runs::organization_id.eq(changes.organization));
-    let updated = update_where(runs::table, values, filter).execute(connection)?;
+    let updated = update_where(&runs::table, values, filter).execute(connection)?;
     Ok(updated == 1)
 }
 

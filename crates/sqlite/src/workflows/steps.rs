@@ -170,7 +170,7 @@ pub(super) fn update(connection: &mut SqliteConnection, rows: &[Row]) -> TaskRes
         let filter = step_runs::id
             .eq(row.id)
             .and(step_runs::run_id.eq(row.run_id));
-        update_where(step_runs::table, values, filter).execute(connection)?;
+        update_where(&step_runs::table, values, filter).execute(connection)?;
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ pub(super) struct Update<F, V, P> {
 
 /// Sets values in the rows of a table that pass a filter.
 pub(super) fn update_where<T, V, P>(
-    table: T,
+    table: &T,
     values: V,
     filter: P,
 ) -> Update<T::FromClause, V::Changeset, P>
