@@ -1,6 +1,10 @@
 //! The server as its clients see it: the real binary, over HTTP, on real files.
 
-#![expect(clippy::unwrap_used, reason = "a test fails loudly, at the place")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests stand outside the system, and fail loudly"
+)]
 
 mod auth;
 mod bad_input;
