@@ -57,13 +57,12 @@ fn settings() -> Vec<Arg> {
         .value_parser(clap::value_parser!(PathBuf))
         .help("The configuration file [default: archesai.toml, if it is there]");
     let flag = |setting: &'static crate::config::Setting| {
-        let help = format!("{} [{}] [default: {}]", setting.help, variable(setting), {
-            if setting.default.is_empty() {
-                "not set"
-            } else {
-                setting.default
-            }
-        });
+        let help = format!(
+            "{} [{}] [default: {}]",
+            setting.help,
+            variable(setting),
+            usual(setting.default)
+        );
         Arg::new(setting.name)
             .long(setting.name.replace('_', "-"))
             .value_name("VALUE")
@@ -72,6 +71,17 @@ fn settings() -> Vec<Arg> {
     std::iter::once(file)
         .chain(SETTINGS.iter().map(flag))
         .collect()
+}
+
+/// A default in words that hold on every machine.
+fn usual(default: &str) -> String {
+    match default {
+        "" => "not set".to_owned(),
+        "{cores}" => "one per core".to_owned(),
+        default => default
+            .replace("{data}", "~/.local/share")
+            .replace("{cache}", "~/.cache"),
+    }
 }
 
 fn run(matches: &ArgMatches) -> anyhow::Result<()> {

@@ -1,6 +1,9 @@
 //! Logs and metrics.
 
-use std::sync::Arc;
+use std::{
+    io::{IsTerminal as _, stderr},
+    sync::Arc,
+};
 
 use anyhow::Context;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
@@ -24,7 +27,9 @@ pub(crate) fn start_log(config: &Config) -> anyhow::Result<()> {
         .with_context(|| format!("log = `{}` must be a level or rules", config.log))?;
     let builder = fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(stderr)
+        // Colours are for people who look at it, not for files.
+        .with_ansi(stderr().is_terminal())
         .with_target(true);
     let started = match config.log_format {
         LogFormat::Text => builder.try_init(),

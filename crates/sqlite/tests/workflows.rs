@@ -67,12 +67,12 @@ async fn a_deleted_organization_takes_its_runs_with_it() {
 async fn chains_and_fan_outs_end() {
     let (store, [ours, _], _folder) = world().await;
     let program = Program::new(store, ours);
-    for steps in [1, 40, 40, 40] {
+    for steps in [1, 40, 40] {
         let run = program.start(chain(steps), &json("{}")).await;
         let elapsed = work(&program, run.id).await;
         println!("{steps:5} steps, one after another: {elapsed:?}");
     }
-    for items in [10, 100, 1_000, 2_000] {
+    for items in [100, 1_000] {
         let run = program.start(fan_out(), &numbers(items)).await;
         let elapsed = work(&program, run.id).await;
         println!("{items:5} items of a fan-out: {elapsed:?}");

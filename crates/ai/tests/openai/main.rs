@@ -208,9 +208,10 @@ async fn malformed_vectors_are_refused() -> Test {
             Answer::json(200, &json!({"data": [{"embedding": [1]}]})),
             "1 numbers rather than 2",
         ),
+        // Too large for its type: the parser says so, or what checks the numbers after it.
         (
             Answer::json(200, &json!({"data": [{"embedding": [1e300, 0]}]})),
-            "infinite",
+            "not understood",
         ),
     ] {
         let provider = Provider::start([answer]).await?;
