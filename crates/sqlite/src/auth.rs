@@ -106,7 +106,7 @@ impl<L: Lend> Repository for Sqlite<L> {
         let row: Option<UserRow> = users::table
             .find(Id(id.0))
             .select(UserRow::as_select())
-            .first(&mut *connection)
+            .get_result(&mut *connection)
             .await
             .optional()
             .map_err(Error::unavailable)?;
@@ -118,7 +118,7 @@ impl<L: Lend> Repository for Sqlite<L> {
         let row: Option<UserRow> = users::table
             .filter(users::email.eq(email.to_string()))
             .select(UserRow::as_select())
-            .first(&mut *connection)
+            .get_result(&mut *connection)
             .await
             .optional()
             .map_err(Error::unavailable)?;
@@ -142,7 +142,7 @@ impl<L: Lend> Repository for Sqlite<L> {
         let hash: Option<Option<String>> = users::table
             .find(Id(id.0))
             .select(users::password_hash)
-            .first(&mut *connection)
+            .get_result(&mut *connection)
             .await
             .optional()
             .map_err(Error::unavailable)?;
@@ -226,7 +226,7 @@ impl<L: Lend> Repository for Sqlite<L> {
         let row: Option<SessionRow> = sessions::table
             .find(Id(id.0))
             .select(SessionRow::as_select())
-            .first(&mut *connection)
+            .get_result(&mut *connection)
             .await
             .optional()
             .map_err(Error::unavailable)?;
@@ -238,7 +238,7 @@ impl<L: Lend> Repository for Sqlite<L> {
         let row: Option<SessionRow> = sessions::table
             .filter(sessions::token.eq(Digest(*token)))
             .select(SessionRow::as_select())
-            .first(&mut *connection)
+            .get_result(&mut *connection)
             .await
             .optional()
             .map_err(Error::unavailable)?;
@@ -251,7 +251,7 @@ impl<L: Lend> Repository for Sqlite<L> {
             .inner_join(spent_tokens::table)
             .filter(spent_tokens::token.eq(Digest(*token)))
             .select(SessionRow::as_select())
-            .first(&mut *connection)
+            .get_result(&mut *connection)
             .await
             .optional()
             .map_err(Error::unavailable)?;
@@ -352,7 +352,7 @@ impl<L: Lend> Repository for Sqlite<L> {
         let row: Option<ApiKeyRow> = api_keys::table
             .filter(api_keys::token.eq(Digest(*token)))
             .select(ApiKeyRow::as_select())
-            .first(&mut *connection)
+            .get_result(&mut *connection)
             .await
             .optional()
             .map_err(Error::unavailable)?;

@@ -24,7 +24,7 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlit
 /// FULL makes every commit durable before it is acknowledged. The cache is in KiB.
 const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \
     PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8000; \
-    PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 134217728;";
+    PRAGMA temp_store = MEMORY;";
 
 /// The longest wait for a free connection.
 const CHECKOUT: Duration = Duration::from_secs(5);

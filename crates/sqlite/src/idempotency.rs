@@ -51,7 +51,7 @@ impl IdempotencyKeys for Sqlite<Pooled> {
         let found: Option<(Digest, Option<Vec<u8>>)> = idempotency_keys::table
             .find(Digest(*key))
             .select((idempotency_keys::fingerprint, idempotency_keys::answer))
-            .first(&mut *connection)
+            .get_result(&mut *connection)
             .await
             .optional()
             .map_err(Error::unavailable)?;

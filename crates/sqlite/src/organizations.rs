@@ -145,7 +145,7 @@ impl<L: Lend> Repository for Sqlite<L> {
         let row: Option<OrganizationRow> = organizations::table
             .find(Id(id.0))
             .select(OrganizationRow::as_select())
-            .first(&mut *connection)
+            .get_result(&mut *connection)
             .await
             .optional()
             .map_err(Error::unavailable)?;
@@ -184,7 +184,7 @@ impl<L: Lend> Repository for Sqlite<L> {
         let row: Option<OrganizationRow> = organizations::table
             .filter(organizations::personal_of.eq(Id(user.0)))
             .select(OrganizationRow::as_select())
-            .first(&mut *connection)
+            .get_result(&mut *connection)
             .await
             .optional()
             .map_err(Error::unavailable)?;
@@ -259,7 +259,7 @@ impl<L: Lend> Repository for Sqlite<L> {
             .filter(members::organization_id.eq(Id(organization.0)))
             .filter(members::user_id.eq(Id(user.0)))
             .select(MemberRow::as_select())
-            .first(&mut *connection)
+            .get_result(&mut *connection)
             .await
             .optional()
             .map_err(Error::unavailable)?;
@@ -276,7 +276,7 @@ impl<L: Lend> Repository for Sqlite<L> {
             .find(Id(id.0))
             .filter(members::organization_id.eq(Id(organization.0)))
             .select(MemberRow::as_select())
-            .first(&mut *connection)
+            .get_result(&mut *connection)
             .await
             .optional()
             .map_err(Error::unavailable)?;
@@ -394,7 +394,7 @@ impl<L: Lend> Repository for Sqlite<L> {
         let row: Option<InvitationRow> = invitations::table
             .filter(invitations::token.eq(Digest(*token)))
             .select(InvitationRow::as_select())
-            .first(&mut *connection)
+            .get_result(&mut *connection)
             .await
             .optional()
             .map_err(Error::unavailable)?;
