@@ -31,7 +31,7 @@ use crate::{
     lend::{Lend, Open, Pooled, Sqlite},
 };
 
-use task::{reading, writing};
+use crate::task::{reading, writing};
 
 impl<L: Lend> Repository for Sqlite<L> {
     async fn insert_artifact(

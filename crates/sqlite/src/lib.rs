@@ -12,6 +12,7 @@ mod idempotency;
 mod lend;
 mod organizations;
 mod schema;
+mod task;
 mod types;
 mod workflows;
 

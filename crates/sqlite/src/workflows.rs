@@ -33,8 +33,8 @@ use crate::{
     types::Time,
 };
 
+use crate::task::{reading, writing};
 use columns::json;
-use task::{reading, writing};
 
 impl<L: Lend> Repository for Sqlite<L> {
     async fn insert_pipeline(&self, pipeline: &Pipeline) -> Result<()> {
