@@ -1,16 +1,15 @@
 //! Artifacts, labels and search, on real documents.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use reqwest::{Method, multipart};
 use serde_json::{Value, json};
 
-use crate::support::{Client, Server, eventually};
+use crate::support::{Client, Server, eventually, root};
 
 /// A file of `tests/data`.
 pub(crate) fn document(name: &str) -> Vec<u8> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/data");
-    std::fs::read(folder.join(name)).unwrap()
+    std::fs::read(root().join("tests/data").join(name)).unwrap()
 }
 
 /// Uploads a file of `tests/data` as a form.

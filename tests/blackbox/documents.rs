@@ -1,10 +1,8 @@
 //! What the documents say is so: the settings they list, the files they point to.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{collections::BTreeMap, process::Command};
+
+use crate::support::root;
 
 /// The documents that people begin with.
 const DOCUMENTS: [&str; 4] = [
@@ -24,10 +22,6 @@ const FOLDERS: [&str; 7] = [
     "tests/",
     "xtask/",
 ];
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
 
 fn read(document: &str) -> String {
     std::fs::read_to_string(root().join(document)).unwrap()

@@ -81,3 +81,19 @@ async fn the_server_stops_when_told_and_ends_what_it_does() {
     assert!(started.elapsed() < Duration::from_secs(10));
     drop(watching);
 }
+
+#[tokio::test]
+async fn one_folder_is_for_one_server() {
+    let server = Server::start();
+    let second = std::process::Command::new(env!("CARGO_BIN_EXE_archesai"))
+        .args(["serve", "--port", "0", "--data-dir"])
+        .arg(server.folder())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert!(!second.status.success());
+    assert!(
+        said.contains("another archesai uses the data folder"),
+        "{said}"
+    );
+}

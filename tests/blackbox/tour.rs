@@ -2,14 +2,13 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{self, Receiver, RecvTimeoutError},
     thread,
     time::Duration,
 };
 
-use crate::support::Server;
+use crate::support::{Server, root};
 
 /// Where the README takes the server to be.
 const ADDRESS: &str = "http://127.0.0.1:8080";
@@ -30,10 +29,6 @@ enum Block {
 }
 
 /// The folder of the workspace.
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
 /// The blocks of the section of a text whose heading names a tour.
 fn blocks(text: &str) -> Vec<Block> {
     let sections = text.split("\n## ");

@@ -10,10 +10,7 @@ mod serve;
 mod test;
 mod tidy;
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{env, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -45,8 +42,9 @@ enum Command {
 
 /// The folder of the workspace.
 fn root() -> PathBuf {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().unwrap_or(manifest).to_owned()
+    // As cargo says now, not as it was when this was built: clones may share a target folder.
+    let manifest = env::var_os("CARGO_MANIFEST_DIR").map_or_else(PathBuf::new, PathBuf::from);
+    manifest.parent().unwrap_or(&manifest).to_owned()
 }
 
 fn main() -> ExitCode {

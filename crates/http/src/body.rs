@@ -34,6 +34,9 @@ pub(crate) fn parse<T: DeserializeOwned + Validate>(
     max_depth: usize,
 ) -> Result<T, Problem> {
     let value = strict::parse(bytes, max_depth).map_err(|error| malformed(&error))?;
+    if !value.is_object() {
+        return Err(Problem::fault("", "must be a JSON object"));
+    }
     let body: T = serde_path_to_error::deserialize(value).map_err(|error| mistyped(&error, ""))?;
     body.validate()
         .map_err(|errors| Problem::invalid(faults(&errors, "")))?;
@@ -173,10 +176,15 @@ fn rule(error: &validator::ValidationError) -> String {
         return message.to_string();
     }
     let parameter = |name| error.params.get(name).map(ToString::to_string);
+    let many = error
+        .params
+        .get("value")
+        .is_some_and(serde_json::Value::is_array);
+    let what = if many { "items" } else { "characters" };
     match (error.code.as_ref(), parameter("min"), parameter("max")) {
-        ("length", Some(min), Some(max)) => format!("must have {min} to {max} characters or items"),
-        ("length", Some(min), None) => format!("must have at least {min} characters or items"),
-        ("length", None, Some(max)) => format!("must have at most {max} characters or items"),
+        ("length", Some(min), Some(max)) => format!("must have {min} to {max} {what}"),
+        ("length", Some(min), None) => format!("must have at least {min} {what}"),
+        ("length", None, Some(max)) => format!("must have at most {max} {what}"),
         ("range", Some(min), Some(max)) => format!("must lie between {min} and {max}"),
         ("range", Some(min), None) => format!("must be at least {min}"),
         ("range", None, Some(max)) => format!("must be at most {max}"),

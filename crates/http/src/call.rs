@@ -44,7 +44,14 @@ impl Call {
         operation: &'static Operation,
     ) -> Result<Self, Problem> {
         let mut call = Self::enter(request, operation)?;
-        let identity = call.identify().await?;
+        let identity = match call.identify().await {
+            Ok(identity) => identity,
+            Err(problem) => {
+                // Whoever guesses credentials is counted as the guest they are.
+                call.count_guest().await?;
+                return Err(problem);
+            }
+        };
         observe::identified(request, identity.user_id);
         let quota = call.gate.settings.caller_quota;
         call.count(&quota, &identity.user_id.to_string()).await?;
@@ -65,9 +72,13 @@ impl Call {
         if operation.access != Access::Public {
             return Err(Problem::unauthorized("this takes a credential"));
         }
-        let quota = call.gate.settings.guest_quota;
-        call.count(&quota, &call.guest.address.to_string()).await?;
+        call.count_guest().await?;
         Ok(call)
+    }
+
+    async fn count_guest(&self) -> Result<(), Problem> {
+        let quota = self.gate.settings.guest_quota;
+        self.count(&quota, &self.guest.address.to_string()).await
     }
 
     fn enter(request: &HttpRequest, operation: &'static Operation) -> Result<Self, Problem> {

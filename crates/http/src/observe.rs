@@ -79,7 +79,7 @@ pub(crate) fn request_id(request: &HttpRequest) -> String {
 
 /// Wraps every request.
 pub async fn observe<B: MessageBody + 'static>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
@@ -89,6 +89,10 @@ pub async fn observe<B: MessageBody + 'static>(
     request.extensions_mut().insert(RequestId(id.clone()));
     // Copies rather than the request itself, which routing needs for itself alone.
     let (method, path) = (request.method().clone(), request.path().to_owned());
+    // What can be read can be asked about: the connection leaves the body out.
+    if method == Method::HEAD {
+        request.head_mut().method = Method::GET;
+    }
     let mut answered = match next.call(request).await {
         Ok(response) => Ok(settle(response.map_into_boxed_body(), &id)),
         Err(error) => Err(answer_to(&error, &path, &id)),
@@ -121,11 +125,21 @@ fn settle(response: ServiceResponse, id: &str) -> ServiceResponse {
     let answer = match response.response().error() {
         Some(error) => answer_to(error, path, id),
         None if wordless && (status.is_client_error() || status.is_server_error()) => {
-            Problem::new(status).answer(path, id)
+            wordless_problem(status).answer(path, id)
         }
         None => return response,
     };
     response.into_response(answer)
+}
+
+/// What there is to say about an answer without a word.
+fn wordless_problem(status: StatusCode) -> Problem {
+    match status {
+        StatusCode::METHOD_NOT_ALLOWED => {
+            Problem::with_detail(status, "this path takes other methods; /docs shows which")
+        }
+        status => Problem::new(status),
+    }
 }
 
 /// Any error as a problem. What is not ours is told by its status alone.
@@ -203,7 +217,7 @@ fn report(
         %method,
         path,
         status = status.as_u16(),
-        duration_ms = took.as_secs_f64() * 1000.0,
+        duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3,
         "request"
     );
     metrics::histogram!(

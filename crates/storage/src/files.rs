@@ -6,7 +6,7 @@
 )]
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
     path::Path,
 };
@@ -19,6 +19,26 @@ pub fn read_text(path: &Path) -> io::Result<String> {
 /// Makes a folder, and those above it, readable by nobody else.
 pub fn create_folder(path: &Path) -> io::Result<()> {
     crate::disk::prepare(path)
+}
+
+/// That a folder is taken.
+#[derive(Debug)]
+pub struct FolderLock {
+    _file: File,
+}
+
+/// Takes a folder for this process alone, as long as what is answered lives.
+/// `None` if another process has it. A process that dies gives it back.
+pub fn take_folder(path: &Path) -> io::Result<Option<FolderLock>> {
+    create_folder(path)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    let file = options.open(path.join("lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(FolderLock { _file: file })),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
 
 /// Whether something is at a path.

@@ -18,6 +18,6 @@ mod writer;
 
 pub use blobs::Blobs;
 pub use error::{Error, Result};
-pub use files::{create_folder, exists, read_or_keep_secret, read_text};
+pub use files::{FolderLock, create_folder, exists, read_or_keep_secret, read_text, take_folder};
 pub use reader::Reader;
 pub use writer::Writer;

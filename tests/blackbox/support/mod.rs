@@ -3,7 +3,11 @@
 mod client;
 mod server;
 
-use std::time::{Duration, Instant};
+use std::{
+    env,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 pub(crate) use client::{Answer, Client, User};
 pub(crate) use server::Server;
@@ -21,4 +25,9 @@ pub(crate) async fn eventually<T>(within: Duration, mut ask: impl AsyncFnMut() -
         );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// The folder of the workspace, as the test runner says: clones may share what was built.
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../..")
 }

@@ -61,6 +61,11 @@ impl Server {
         sent.success() && self.child.wait().unwrap().success()
     }
 
+    /// The folder with its data.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// A client without a credential.
     pub(crate) fn guest(&self) -> Client {
         Client::new(&self.url, None)

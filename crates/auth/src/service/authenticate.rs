@@ -3,7 +3,7 @@
 
 use crate::{
     ApiKey, Cache, Error, Identity, Result, Service, Session, SessionId,
-    ports::{AccessTokens, OpaqueTokens, Repository},
+    ports::{AccessTokens, OpaqueTokens, Repository, TokenDigest},
     service::{Adapters, api_keys::API_KEY_PREFIX},
 };
 
@@ -61,11 +61,7 @@ impl<A: Adapters> Service<A> {
         let key = if let Ok(Some(key)) = self.api_keys.get(&digest).await {
             key
         } else {
-            let key = self.store.find_api_key_by_token(&digest).await?;
-            let key = key.ok_or(Error::InvalidToken)?;
-            let ttl = self.settings.cache_ttl;
-            _ = self.api_keys.put(&digest, &key, ttl).await;
-            key
+            self.stored_api_key(&digest).await?
         };
         if self.is_expired(&key) {
             return Err(Error::InvalidToken);
@@ -77,6 +73,19 @@ impl<A: Adapters> Service<A> {
             api_key_id: Some(key.id),
             scopes: Some(key.scopes),
         })
+    }
+
+    async fn stored_api_key(&self, digest: &TokenDigest) -> Result<ApiKey> {
+        let key = self.store.find_api_key_by_token(digest).await?;
+        let key = key.ok_or(Error::InvalidToken)?;
+        let ttl = self.settings.cache_ttl;
+        _ = self.api_keys.put(digest, &key, ttl).await;
+        // As for sessions: it may have been taken back between the two.
+        if self.store.find_api_key_by_token(digest).await?.is_none() {
+            _ = self.api_keys.remove(digest).await;
+            return Err(Error::InvalidToken);
+        }
+        Ok(key)
     }
 
     fn is_expired(&self, key: &ApiKey) -> bool {

@@ -6,12 +6,15 @@ use anyhow::Context;
 use archesai_crypto::{AesVault, MASTER_KEY_LENGTH, System, master_key};
 use archesai_memory::{EventBus, MemoryLimiter, MemoryWakeups};
 use archesai_sqlite::Database;
+use archesai_storage::FolderLock;
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::config::Config;
 
 /// What every domain shares.
 pub struct Infrastructure {
+    /// What keeps other processes out of the data folder.
+    _folder: FolderLock,
     /// The embedded database.
     pub database: Database,
     /// Published events.
@@ -35,13 +38,18 @@ impl Infrastructure {
     ///
     /// If the data folder cannot be written, or the database not opened.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
-        archesai_storage::create_folder(&config.data_dir).with_context(|| {
+        let folder = archesai_storage::take_folder(&config.data_dir).with_context(|| {
             let folder = config.data_dir.display();
             format!("the data folder {folder} cannot be made; set data_dir to one that can")
+        })?;
+        let folder = folder.with_context(|| {
+            let folder = config.data_dir.display();
+            format!("another archesai uses the data folder {folder}; stop it, or set data_dir")
         })?;
         let vault = AesVault::new(&find_master_key(config)?);
         let path = config.data_dir.join("archesai.db");
         Ok(Self {
+            _folder: folder,
             database: Database::open(&path, config.database_readers).await?,
             bus: EventBus::default(),
             limiter: MemoryLimiter::default(),
