@@ -5,7 +5,9 @@ use aes_gcm::{
     aead::{Aead, Payload},
 };
 use archesai_platform::{Error, Result, vault::Vault};
+use hkdf::Hkdf;
 use rand::Rng;
+use sha2::Sha256;
 
 /// Bytes of a master key.
 pub const MASTER_KEY_LENGTH: usize = 32;
@@ -17,7 +19,11 @@ const NONCE_LENGTH: usize = 12;
 const FORMAT: u8 = 1;
 
 /// Seals under one master key.
-pub struct AesVault(Aes256Gcm);
+pub struct AesVault {
+    cipher: Aes256Gcm,
+    /// Derives what is not a cipher's key (HKDF-SHA256, RFC 5869).
+    derivation: Hkdf<Sha256>,
+}
 
 /// Makes a master key.
 #[expect(
@@ -33,7 +39,10 @@ pub fn master_key() -> [u8; MASTER_KEY_LENGTH] {
 impl AesVault {
     /// A vault under a master key.
     pub fn new(master_key: &[u8; MASTER_KEY_LENGTH]) -> Self {
-        Self(Aes256Gcm::new(master_key.into()))
+        Self {
+            cipher: Aes256Gcm::new(master_key.into()),
+            derivation: Hkdf::new(None, master_key),
+        }
     }
 }
 
@@ -50,10 +59,18 @@ impl Vault for AesVault {
             aad: context,
         };
         let sealed = self
-            .0
+            .cipher
             .encrypt(&Nonce::from(nonce), payload)
             .map_err(|_| Error::unavailable("sealing failed"))?;
         Ok([&[FORMAT], nonce.as_slice(), &sealed].concat())
+    }
+
+    fn mac(&self, context: &[u8], bytes: &[u8]) -> Result<[u8; 32]> {
+        let mut mac = [0; 32];
+        self.derivation
+            .expand_multi_info(&[b"mac", context, bytes], &mut mac)
+            .map_err(|_| Error::unavailable("deriving failed"))?;
+        Ok(mac)
     }
 
     fn open(&self, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
@@ -64,7 +81,7 @@ impl Vault for AesVault {
             msg: sealed,
             aad: context,
         };
-        self.0
+        self.cipher
             .decrypt(&Nonce::from(*nonce), payload)
             .map_err(|_| fail())
     }
@@ -89,5 +106,16 @@ mod tests {
             assert!(vault.open(b"here", &changed).is_err(), "byte {at}");
         }
         assert!(vault.open(b"here", &[]).is_err());
+    }
+
+    #[test]
+    fn a_mac_takes_the_key_the_place_and_the_bytes() {
+        let vault = AesVault::new(&master_key());
+        let mac = vault.mac(b"here", b"guess").unwrap();
+        assert_eq!(vault.mac(b"here", b"guess").unwrap(), mac);
+        assert_ne!(vault.mac(b"here", b"other").unwrap(), mac);
+        assert_ne!(vault.mac(b"ther", b"guess").unwrap(), mac);
+        let other = AesVault::new(&master_key());
+        assert_ne!(other.mac(b"here", b"guess").unwrap(), mac);
     }
 }

@@ -46,6 +46,7 @@ impl Call {
         let mut call = Self::enter(request, operation)?;
         let identity = match call.identify().await {
             Ok(identity) => identity,
+            Err(problem) if problem.status() != StatusCode::UNAUTHORIZED => return Err(problem),
             Err(problem) => {
                 // Whoever guesses credentials is counted as the guest they are.
                 call.count_guest().await?;

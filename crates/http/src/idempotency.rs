@@ -41,7 +41,7 @@ where
         return Ok(call.answer(status, carry_out().await?));
     };
     let keys = &call.gate().idempotency;
-    let fingerprint = fingerprint(call, body)?;
+    let fingerprint = fingerprint(call, &key, body)?;
     match keys
         .claim(&key, &fingerprint)
         .await
@@ -94,12 +94,14 @@ fn request_key(call: &Call) -> Result<Option<RequestKey>, Problem> {
 }
 
 /// What the request asks for: its path and its body as understood.
-fn fingerprint(call: &Call, body: &impl Serialize) -> Result<[u8; 32], Problem> {
-    let mut digest = Sha256::new();
-    digest.update(call.request().path());
-    digest.update([0]);
-    digest.update(serde_json::to_vec(body).map_err(Problem::unavailable)?);
-    Ok(digest.finalize().into())
+///
+/// Keyed, because the body may hold what can be guessed, such as a password.
+fn fingerprint(call: &Call, key: &RequestKey, body: &impl Serialize) -> Result<[u8; 32], Problem> {
+    let mut asked = call.request().path().as_bytes().to_vec();
+    asked.push(0);
+    serde_json::to_writer(&mut asked, body).map_err(Problem::unavailable)?;
+    let vault = &call.gate().vault;
+    vault.mac(key, &asked).map_err(Problem::unavailable)
 }
 
 fn seal(

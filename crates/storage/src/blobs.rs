@@ -111,7 +111,12 @@ impl ports::Blobs for Blobs {
 
     async fn create(&self, key: &str) -> content::Result<Writer> {
         let path = key::parse(key)?;
-        Ok(Writer::new(Arc::clone(&self.store), path))
+        let part = if self.root.is_some() {
+            Writer::DISK_PART
+        } else {
+            Writer::PART
+        };
+        Ok(Writer::new(Arc::clone(&self.store), path, part))
     }
 
     async fn open(&self, key: &str, range: Option<Range<u64>>) -> content::Result<Reader> {

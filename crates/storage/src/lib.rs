@@ -1,8 +1,8 @@
 //! The bytes of artifacts in an object store: a folder of the local disk.
 //!
 //! [`Blobs`] implements the port of that name of the content context, and streams in both directions, so that the size of an object never shows
-//! in the memory of the process: a [`Writer`] holds a few parts of [`Writer::PART`]
-//! bytes, a [`Reader`] one chunk. An object appears whole, under its key, when its writer is
+//! in the memory of the process: a [`Writer`] holds a few parts of
+//! [`Writer::DISK_PART`] or [`Writer::PART`] bytes, a [`Reader`] one chunk. An object appears whole, under its key, when its writer is
 //! finished, and is durable by then; a writer that is dropped before leaves nothing.
 //!
 //! This is the one crate that names `std::fs`: its module `disk` prepares the

@@ -17,6 +17,8 @@ use crate::{Error, Result, blobs::blocking};
 pub struct Writer {
     store: Arc<dyn ObjectStore>,
     path: Path,
+    /// The size of a part.
+    part: usize,
     hash: Sha256,
     size: u64,
     /// What does not fill a part yet.
@@ -38,13 +40,17 @@ impl Writer {
     /// 10,000 of them, which is 48 GiB.
     pub const PART: usize = 5 << 20;
 
+    /// The size of a part on the local disk, which takes any: the less, the less memory.
+    pub const DISK_PART: usize = 1 << 20;
+
     /// How many parts are on their way while another one fills.
     pub const IN_FLIGHT: usize = 2;
 
-    pub(crate) fn new(store: Arc<dyn ObjectStore>, path: Path) -> Self {
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, path: Path, part: usize) -> Self {
         Self {
             store,
             path,
+            part,
             hash: Sha256::new(),
             size: 0,
             buffer: Vec::new(),
@@ -61,11 +67,11 @@ impl Writer {
         }
         let mut rest = bytes.as_slice();
         while !rest.is_empty() {
-            let room = Self::PART - self.buffer.len();
+            let room = self.part - self.buffer.len();
             let (now, later) = rest.split_at(room.min(rest.len()));
             self.buffer.extend_from_slice(now);
             rest = later;
-            if self.buffer.len() == Self::PART {
+            if self.buffer.len() == self.part {
                 self.send_part().await?;
             }
         }
@@ -123,7 +129,7 @@ impl Writer {
         let sending = upload.target.put_part(PutPayload::from_bytes(part));
         upload.in_flight.spawn(sending);
         // The next part is as long, unless this was the last one.
-        self.buffer = Vec::with_capacity(Self::PART);
+        self.buffer = Vec::with_capacity(self.part);
         Ok(())
     }
 

@@ -70,7 +70,8 @@ fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 /// What every store must do, whatever it is made of.
 async fn promises(blobs: &Blobs) -> Test {
-    let sizes = [0, 1, Writer::PART - 1, Writer::PART, Writer::PART * 3 + 7];
+    let (part, disk) = (Writer::PART, Writer::DISK_PART);
+    let sizes = [0, 1, disk - 1, disk, disk + 1, part - 1, part, part * 3 + 7];
     for size in sizes {
         let data = bytes(size);
         let key = format!("org/{size}");

@@ -104,11 +104,15 @@ impl<A: Adapters> Service<A> {
         transaction.update_password_hash(user, &hash).await?;
         let event = Event::UserPasswordChanged { user_id: user };
         transaction.record(&self.event(None, user, event)).await?;
+        let mut others = transaction.list_sessions(user, self.clock.now()).await?;
+        others.retain(|session| Some(session.id) != keep);
+        for session in &others {
+            self.delete_session(&transaction, session, "password_changed")
+                .await?;
+        }
         transaction.commit().await?;
-        for session in self.sessions_of(user).await? {
-            if Some(session.id) != keep {
-                self.end_session(&session, "password_changed").await?;
-            }
+        for session in others {
+            self.forget_session(session.id).await;
         }
         Ok(())
     }

@@ -45,17 +45,28 @@ impl<A: Adapters> Service<A> {
 
     pub(super) async fn end_session(&self, session: &Session, reason: &str) -> Result<()> {
         let transaction = self.store.begin().await?;
-        if transaction.delete_session(session.id).await? {
-            let event = Event::SessionRevoked {
-                session_id: session.id,
-                user_id: session.user_id,
-                reason: reason.to_owned(),
-            };
-            let event = self.event(None, session.user_id, event);
-            transaction.record(&event).await?;
-            transaction.commit().await?;
-        }
+        self.delete_session(&transaction, session, reason).await?;
+        transaction.commit().await?;
         self.forget_session(session.id).await;
         Ok(())
+    }
+
+    /// Deletes a session as part of a transaction, and says why, if it is still there.
+    pub(super) async fn delete_session(
+        &self,
+        transaction: &impl Transaction,
+        session: &Session,
+        reason: &str,
+    ) -> Result<()> {
+        if !transaction.delete_session(session.id).await? {
+            return Ok(());
+        }
+        let event = Event::SessionRevoked {
+            session_id: session.id,
+            user_id: session.user_id,
+            reason: reason.to_owned(),
+        };
+        let event = self.event(None, session.user_id, event);
+        transaction.record(&event).await
     }
 }

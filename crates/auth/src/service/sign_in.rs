@@ -152,7 +152,7 @@ impl<A: Adapters> Service<A> {
         {
             return Err(self.refuse_refresh(&old).await?);
         }
-        self.remember_session(&session).await;
+        self.remember_session(&session).await?;
         self.signed_in(user, session, token).await
     }
 
@@ -190,7 +190,7 @@ impl<A: Adapters> Service<A> {
             .record(&self.event(None, user.id, event))
             .await?;
         transaction.commit().await?;
-        self.remember_session(&session).await;
+        self.remember_session(&session).await?;
         self.signed_in(user, session, token).await
     }
 
@@ -241,7 +241,7 @@ impl<A: Adapters> Service<A> {
             .record(&self.event(None, user.id, event))
             .await?;
         transaction.commit().await?;
-        self.remember_session(&session).await;
+        self.remember_session(&session).await?;
         self.signed_in(user, session, token).await
     }
 
@@ -298,11 +298,19 @@ impl<A: Adapters> Service<A> {
     }
 
     /// Writes a session through to the cache, whose failure costs only time.
-    pub(super) async fn remember_session(&self, session: &Session) {
-        _ = self
-            .sessions
-            .put(&session.id, session, self.settings.cache_ttl)
-            .await;
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidToken`] if the session was ended meanwhile: without a
+    /// second look the cache would keep it alive.
+    pub(super) async fn remember_session(&self, session: &Session) -> Result<()> {
+        let ttl = self.settings.cache_ttl;
+        _ = self.sessions.put(&session.id, session, ttl).await;
+        if self.store.find_session(session.id).await?.is_none() {
+            self.forget_session(session.id).await;
+            return Err(Error::InvalidToken);
+        }
+        Ok(())
     }
 }
 

@@ -180,6 +180,10 @@ impl IdempotencyKeys for Plain {
 }
 
 impl Vault for Plain {
+    fn mac(&self, _context: &[u8], _bytes: &[u8]) -> archesai_platform::Result<[u8; 32]> {
+        Ok([0; 32])
+    }
+
     fn seal(&self, _context: &[u8], plain: &[u8]) -> PlatformResult<Vec<u8>> {
         Ok(plain.to_vec())
     }

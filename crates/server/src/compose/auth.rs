@@ -51,7 +51,7 @@ pub(super) async fn compose(
         sessions: AnyCache::new(MemoryCache::new(config.cache_entries)),
         api_keys: AnyCache::new(MemoryCache::new(config.cache_entries)),
         users: AnyCache::new(MemoryCache::new(config.cache_entries)),
-        passwords: Argon2Passwords::new(config.parallel_password_hashes)?,
+        passwords: Argon2Passwords::new(config.parallel_password_hashes),
         access_tokens,
         opaque_tokens: RandomTokens,
         memberships: Homes(Arc::clone(organizations)),

@@ -17,18 +17,29 @@ pub(super) struct Reactions<P> {
 
 impl<P: Publisher> Publisher for Reactions<P> {
     async fn publish(&self, event: &LoggedEvent) -> Result<()> {
-        match event.aggregate_kind.as_str() {
-            "user" | "session" => self.auth(event).await?,
-            "organization" | "member" => self.organizations(event).await?,
-            "artifact" => self.content(event).await?,
-            _ => {}
+        if let Err(error) = self.react(event).await? {
+            // Trying again would not help, and would hold up every event after it.
+            tracing::error!(event = %event.kind, %error, "an event that nobody understands");
+            metrics::counter!("archesai_events_not_understood_total").increment(1);
         }
         self.then.publish(event).await
     }
 }
 
+/// Whether an event could be understood.
+type Understood = std::result::Result<(), serde_json::Error>;
+
 impl<P: Publisher> Reactions<P> {
-    async fn auth(&self, event: &LoggedEvent) -> Result<()> {
+    async fn react(&self, event: &LoggedEvent) -> Result<Understood> {
+        match event.aggregate_kind.as_str() {
+            "user" | "session" => Ok(self.auth(event).await),
+            "organization" | "member" => self.organizations(event).await,
+            "artifact" => Ok(self.content(event).await),
+            _ => Ok(Ok(())),
+        }
+    }
+
+    async fn auth(&self, event: &LoggedEvent) -> Understood {
         use archesai_auth::Event;
 
         let auth = &self.services.auth;
@@ -42,11 +53,15 @@ impl<P: Publisher> Reactions<P> {
         Ok(())
     }
 
-    async fn organizations(&self, event: &LoggedEvent) -> Result<()> {
+    async fn organizations(&self, event: &LoggedEvent) -> Result<Understood> {
         use archesai_organizations::{Event, OrganizationId};
 
         let place = OrganizationId(event.organization_id.unwrap_or_default());
-        match read(event)? {
+        let read = match read(event) {
+            Ok(read) => read,
+            Err(error) => return Ok(Err(error)),
+        };
+        match read {
             Event::OrganizationDeleted { organization_id } => {
                 let owner = archesai_content::OrganizationId(organization_id.0);
                 let deleted = self.services.content.delete_everything(owner).await;
@@ -60,10 +75,10 @@ impl<P: Publisher> Reactions<P> {
             }
             _ => {}
         }
-        Ok(())
+        Ok(Ok(()))
     }
 
-    async fn content(&self, event: &LoggedEvent) -> Result<()> {
+    async fn content(&self, event: &LoggedEvent) -> Understood {
         use archesai_content::{ArtifactId, OrganizationId};
 
         let place = OrganizationId(event.organization_id.unwrap_or_default());
@@ -73,6 +88,6 @@ impl<P: Publisher> Reactions<P> {
     }
 }
 
-fn read<E: serde::de::DeserializeOwned>(event: &LoggedEvent) -> Result<E> {
-    serde_json::from_str(&event.payload).map_err(Error::unavailable)
+fn read<E: serde::de::DeserializeOwned>(event: &LoggedEvent) -> serde_json::Result<E> {
+    serde_json::from_str(&event.payload)
 }
