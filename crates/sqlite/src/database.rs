@@ -111,13 +111,19 @@ impl Database {
 
     /// Opens a transaction that may write from the start, so that it never
     /// finds out halfway that somebody else is writing.
+    ///
+    /// What is dropped halfway, even here, rolls back: the connection is never
+    /// handed back with a transaction open in it.
     pub(crate) async fn begin(&self) -> Result<Sqlite<Open>, Failure> {
-        let mut connection = self.writer().await?;
-        connection.batch_execute("BEGIN IMMEDIATE").await?;
-        Ok(Sqlite(Open {
+        let connection = self.writer().await?;
+        let open = Sqlite(Open {
             connection: Some(Mutex::new(connection)),
             committed: Arc::clone(&self.committed),
-        }))
+        });
+        let mut own = open.0.own().await?;
+        own.batch_execute("BEGIN IMMEDIATE").await?;
+        drop(own);
+        Ok(open)
     }
 
     async fn migrate(&self) -> Result<(), Failure> {

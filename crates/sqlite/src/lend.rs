@@ -56,7 +56,7 @@ impl DerefMut for Checkout {
     }
 }
 
-struct Guard<'a>(MutexGuard<'a, Object<Connection>>);
+pub(crate) struct Guard<'a>(MutexGuard<'a, Object<Connection>>);
 
 impl Deref for Guard<'_> {
     type Target = Connection;
@@ -82,7 +82,7 @@ impl Lend for Pooled {
 }
 
 impl Open {
-    async fn own(&self) -> Result<Guard<'_>, Failure> {
+    pub(crate) async fn own(&self) -> Result<Guard<'_>, Failure> {
         let connection = self
             .connection
             .as_ref()

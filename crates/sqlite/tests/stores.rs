@@ -55,3 +55,24 @@ async fn what_is_no_database_is_refused() {
     let error = Database::open(&path, 1).await.err().unwrap().to_string();
     assert!(error.contains("archesai.db"), "{error}");
 }
+
+/// Whatever moment a transaction is given up at, the next one begins clean.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_is_given_up_while_it_begins_leaves_nothing() {
+    use archesai_auth::ports::Store;
+    use futures_util::FutureExt;
+
+    let (database, _folder) = database().await;
+    let store = database.store();
+    for polls in 1..6 {
+        let mut beginning = Box::pin(Store::begin(&store));
+        for _ in 0..polls {
+            if beginning.as_mut().now_or_never().is_some() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(beginning);
+        conformance::auth::suite(&store).await;
+    }
+}

@@ -145,15 +145,14 @@ impl<A: Adapters> Service<A> {
         session.expires_at = now + self.settings.session_ttl;
         let token = self.opaque_tokens.generate(REFRESH_PREFIX);
         let new = self.opaque_tokens.digest(&token);
-        if !self
-            .store
-            .rotate_session_token(&session, &old, &new)
-            .await?
-        {
+        // Before the old token is spent: what fails after that, the client cannot repeat.
+        let signed_in = self.signed_in(user, session, token).await?;
+        let session = &signed_in.session;
+        if !self.store.rotate_session_token(session, &old, &new).await? {
             return Err(self.refuse_refresh(&old).await?);
         }
-        self.remember_session(&session).await?;
-        self.signed_in(user, session, token).await
+        self.remember_session(session).await?;
+        Ok(signed_in)
     }
 
     /// Makes a session work in another organization, and exchanges its tokens.
@@ -177,21 +176,23 @@ impl<A: Adapters> Service<A> {
         session.active_organization_id = organization;
         let token = self.opaque_tokens.generate(REFRESH_PREFIX);
         let digest = self.opaque_tokens.digest(&token);
-        let transaction = self.store.begin().await?;
-        if !transaction.switch_session(&session, &digest).await? {
-            return Err(Error::NotFound);
-        }
+        let signed_in = self.signed_in(user, session, token).await?;
+        let (user, session) = (&signed_in.user, &signed_in.session);
         let event = Event::SessionUpdated {
             session_id: session.id,
             user_id: user.id,
             active_organization_id: organization,
         };
+        let transaction = self.store.begin().await?;
+        if !transaction.switch_session(session, &digest).await? {
+            return Err(Error::NotFound);
+        }
         transaction
             .record(&self.event(None, user.id, event))
             .await?;
         transaction.commit().await?;
-        self.remember_session(&session).await?;
-        self.signed_in(user, session, token).await
+        self.remember_session(session).await?;
+        Ok(signed_in)
     }
 
     async fn insert_user(&self, email: Email, name: String, hash: &str) -> Result<User> {
@@ -306,9 +307,14 @@ impl<A: Adapters> Service<A> {
     pub(super) async fn remember_session(&self, session: &Session) -> Result<()> {
         let ttl = self.settings.cache_ttl;
         _ = self.sessions.put(&session.id, session, ttl).await;
-        if self.store.find_session(session.id).await?.is_none() {
-            self.forget_session(session.id).await;
-            return Err(Error::InvalidToken);
+        match self.store.find_session(session.id).await {
+            Ok(Some(_)) => return Ok(()),
+            // Nobody knows: the next request looks for itself.
+            Err(_) => self.forget_session(session.id).await,
+            Ok(None) => {
+                self.forget_session(session.id).await;
+                return Err(Error::InvalidToken);
+            }
         }
         Ok(())
     }

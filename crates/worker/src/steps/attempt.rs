@@ -9,6 +9,8 @@ use archesai_workflows::{
 use futures_util::FutureExt;
 
 use super::log::StepLog;
+use tokio::time::Instant;
+
 use crate::Stop;
 
 /// How long a tool that is told to stop may take to do so.
@@ -43,24 +45,32 @@ pub(super) async fn attempt<A: Adapters>(
     claim: &Claim,
     stop: &Stop,
 ) -> Result<Option<Claim>> {
-    let call = match insist(|| service.prepare(claim)).await? {
+    let call = match insist(stop, || service.prepare(claim)).await? {
         Prepared::Call(call) => call,
         Prepared::Ended(next) => return Ok(next),
     };
     let log = StepLog::new(service.clock.clone());
     let result = watched(service, &call, &log, stop).await;
     flush(service, claim, &log).await;
-    insist(|| service.finish(&call, result.clone())).await
+    insist(stop, || service.finish(&call, result.clone())).await
 }
 
 /// Tries again while the database is unavailable: the worker lives, so nobody
-/// else would take the step up.
-async fn insist<T, F: Future<Output = Result<T>>>(mut work: impl FnMut() -> F) -> Result<T> {
+/// else would take the step up. Gives up once the step was taken away.
+async fn insist<T, F: Future<Output = Result<T>>>(
+    stop: &Stop,
+    mut work: impl FnMut() -> F,
+) -> Result<T> {
+    let started = Instant::now();
     let mut wait = Duration::from_millis(50);
     loop {
         match work().await {
             Err(Error::Unavailable(cause)) => {
                 tracing::warn!(error = &*cause as &dyn std::error::Error, "a step waits");
+                // A tool that ran out of time was told to stop as well, and is still ours.
+                if stop.is_cancelled() && started.elapsed() > TO_STOP {
+                    return Err(Error::LeaseLost);
+                }
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(MAX_WAIT);
             }

@@ -22,8 +22,28 @@ fn fits(value: &Json, max_bytes: u64) -> bool {
     write!(Counter { left: max_bytes }, "{value}").is_ok()
 }
 
-/// Refuses a value that is too large; `what` is `input` or `output`.
+/// How deep a value may nest: less than what readers of JSON take, so that
+/// whatever is written can be read again, also as an item of a list of lists.
+const MAX_DEPTH: u32 = 100;
+
+/// Whether a value nests at most so deep.
+fn is_flat(value: &Json, depth: u32) -> bool {
+    let Some(below) = depth.checked_sub(1) else {
+        return !matches!(value, Json::Array(_) | Json::Object(_));
+    };
+    match value {
+        Json::Array(items) => items.iter().all(|item| is_flat(item, below)),
+        Json::Object(members) => members.values().all(|member| is_flat(member, below)),
+        _ => true,
+    }
+}
+
+/// Refuses a value that is too large or too deep; `what` is `input` or `output`.
 pub(super) fn check(value: &Json, max_bytes: u64, what: &str) -> Result<(), ToolError> {
+    if !is_flat(value, MAX_DEPTH) {
+        let message = format!("the {what} nests deeper than {MAX_DEPTH} levels");
+        return Err(ToolError::permanent(format!("{what}_too_deep"), message));
+    }
     if fits(value, max_bytes) {
         Ok(())
     } else {
@@ -52,6 +72,15 @@ mod tests {
         assert_eq!(value.to_string().len(), 8);
         assert!(fits(&value, 8));
         assert!(!fits(&value, 7));
+    }
+
+    #[test]
+    fn depth_counts() {
+        let nested = |levels| (0..levels).fold(Json::Null, |inner, _| Json::Array(vec![inner]));
+        assert!(check(&nested(MAX_DEPTH), 1_000, "output").is_ok());
+        let error = check(&nested(MAX_DEPTH + 1), 1_000, "output").unwrap_err();
+        assert_eq!(error.code, "output_too_deep");
+        assert!(!error.retryable);
     }
 
     #[test]
