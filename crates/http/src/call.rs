@@ -347,9 +347,11 @@ fn session_only() -> Problem {
 
 /// Where a request comes from.
 fn address(request: &HttpRequest, trust_forwarded: bool) -> IpAddr {
+    // The nearest proxy adds the last address: in the last line, at its end.
     let forwarded = request
         .headers()
-        .get("x-forwarded-for")
+        .get_all("x-forwarded-for")
+        .last()
         .filter(|_| trust_forwarded)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.rsplit(',').next())

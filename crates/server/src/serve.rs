@@ -45,7 +45,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let ready = Arc::new(Ready::new(Arc::clone(&infrastructure), stop.clone()));
     let log = infrastructure.database.store();
     let live = Arc::new(Live::start(log, &infrastructure.bus, MAX_WATCHERS));
-    let background = Background::start(&config, &services, &infrastructure);
+    let background = Background::start(&stop, &config, &services, &infrastructure);
     let application = Arc::new(Application {
         api: api(&services, &live),
         gate: web::Data::new(gate(&config, &services, &infrastructure)),

@@ -29,7 +29,7 @@ pub async fn relay<L: EventLog, P: Publisher>(log: L, publisher: P, poll: Durati
         marked_at: Instant::now(),
     };
     while !stop.is_cancelled() {
-        let wait = match relay.pass().await {
+        let wait = match relay.pass(&stop).await {
             Ok(true) => continue,
             Ok(false) => relay.wait(poll),
             Err(error) => {
@@ -61,10 +61,13 @@ struct Relay<L, P> {
 
 impl<L: EventLog, P: Publisher> Relay<L, P> {
     /// Publishes what is new. Answers whether there may be more.
-    async fn pass(&mut self) -> Result<bool> {
+    async fn pass(&mut self, stop: &Stop) -> Result<bool> {
         let batch = self.log.unpublished(BATCH).await?;
         let full = batch.len() >= BATCH as usize;
         for event in &batch {
+            if stop.is_cancelled() {
+                return Ok(false);
+            }
             if !self.unmarked.contains(&event.sequence) {
                 self.publish(event).await?;
             }

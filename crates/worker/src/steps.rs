@@ -5,9 +5,12 @@ mod attempt;
 mod held;
 mod log;
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use archesai_workflows::{Adapters, Service, WorkerId, engine::Claim};
+use archesai_workflows::{
+    Adapters, Call, Error, Json, Service, ToolError, WorkerId, engine::Claim,
+};
+use futures_util::FutureExt;
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{Stop, Wake};
@@ -108,21 +111,47 @@ impl<A: Adapters> Worker<A> {
         let mut next = Some(first);
         while let Some(claim) = next {
             let cancelled = self.held.take(&claim);
-            let outcome = attempt(&self.service, &claim, &cancelled).await;
+            let outcome = AssertUnwindSafe(attempt(&self.service, &claim, &cancelled));
+            let outcome = outcome.catch_unwind().await;
             self.held.drop(&claim);
             next = match outcome {
-                Ok(next) => next,
-                Err(archesai_workflows::Error::LeaseLost) => {
+                Ok(Ok(next)) => next,
+                Ok(Err(Error::LeaseLost)) => {
                     tracing::info!(step_run_id = %claim.step.id, "the step is no longer ours");
                     metrics::counter!("archesai_steps_lost_total").increment(1);
                     None
                 }
-                Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::error!(step_run_id = %claim.step.id, error, "running a step");
-                    None
+                Ok(Err(error)) => {
+                    tracing::error!(
+                        step_run_id = %claim.step.id,
+                        error = &error as &dyn std::error::Error,
+                        "running a step"
+                    );
+                    self.give_up(claim).await
+                }
+                Err(_) => {
+                    tracing::error!(step_run_id = %claim.step.id, "running a step panicked");
+                    self.give_up(claim).await
                 }
             };
+        }
+    }
+
+    /// Fails a step that cannot be run: held by a worker that lives but does
+    /// nothing about it, it would hang for ever.
+    async fn give_up(&self, claim: Claim) -> Option<Claim> {
+        let call = Call {
+            claim,
+            input: Json::Null,
+            timeout: Duration::ZERO,
+        };
+        let error = ToolError::permanent("internal", "the step could not be run");
+        match self.service.finish(&call, Err(error)).await {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "failing a step");
+                None
+            }
         }
     }
 

@@ -13,6 +13,9 @@ use crate::{
     serve::reactions::Reactions,
 };
 
+/// How much longer than their grace running steps are waited for.
+const AFTER_GRACE: Duration = Duration::from_secs(5);
+
 /// How often what has had its time is swept away.
 const SWEEP: Duration = Duration::from_mins(1);
 
@@ -27,20 +30,20 @@ impl Wake for InProcess {
 
 /// What runs in the background, and how to end it.
 pub(super) struct Background {
-    stop: Stop,
     tasks: Vec<JoinHandle<()>>,
     relay_stop: Stop,
     relay: JoinHandle<()>,
+    grace: Duration,
 }
 
 impl Background {
-    /// Starts everything.
+    /// Starts everything; what has no end of its own ends with `stop`.
     pub(super) fn start(
+        stop: &Stop,
         config: &Config,
         services: &Services,
         infrastructure: &Infrastructure,
     ) -> Self {
-        let stop = Stop::new();
         let relay_stop = Stop::new();
         let settings = StepSettings {
             concurrency: config.worker_concurrency,
@@ -70,26 +73,48 @@ impl Background {
             relay_stop.clone(),
         );
         Self {
-            stop,
             tasks: vec![
-                tokio::spawn(steps),
-                tokio::spawn(indexing),
-                tokio::spawn(house),
+                watched("steps", steps),
+                watched("indexing", indexing),
+                watched("housekeeping", house),
             ],
             relay_stop,
-            relay: tokio::spawn(relay),
+            relay: watched("relay", relay),
+            grace: config.shutdown_timeout + AFTER_GRACE,
         }
     }
 
-    /// Ends everything: the relay last, for what the others still have to say.
+    /// Waits until everything has ended, but not for ever: what is cut off here
+    /// is taken up again at the next start. The relay ends last, for what the
+    /// others still have to say.
     pub(super) async fn end(self) {
-        self.stop.cancel();
-        for task in self.tasks {
-            _ = task.await;
+        let all = async {
+            for task in self.tasks {
+                _ = task.await;
+            }
+            self.relay_stop.cancel();
+            _ = self.relay.await;
+        };
+        if tokio::time::timeout(self.grace, all).await.is_err() {
+            tracing::warn!("work in the background took too long to end");
         }
-        self.relay_stop.cancel();
-        _ = self.relay.await;
     }
+}
+
+/// Runs a task that must not end before it is told to. Should it break down, the
+/// process ends: half a server that looks whole is worse than one that starts
+/// again, and everything it does survives that.
+fn watched(name: &'static str, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    let task = tokio::spawn(task);
+    tokio::spawn(async move {
+        if task.await.is_err() {
+            tracing::error!(
+                name,
+                "a task in the background broke down; the process ends"
+            );
+            std::process::exit(1);
+        }
+    })
 }
 
 /// A chore whose work needs clones of something at every round.
