@@ -1,6 +1,9 @@
 //! What the shared ports promise: idempotency keys, rate limits, and the event log.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use archesai_platform::{
     events::EventLog,
@@ -99,18 +102,21 @@ pub async fn limits_suite(limiter: &impl RateLimiter) {
 /// What was appended is unpublished until it is marked, and marking twice changes nothing.
 /// The log must hold events already.
 pub async fn event_log_suite(log: &impl EventLog) {
-    let events = log.unpublished(100).await.unwrap();
+    let none = BTreeSet::new();
+    let events = log.unpublished(&none, 100).await.unwrap();
     assert!(events.len() >= 2);
     assert!(
         events
             .windows(2)
             .all(|pair| pair[0].sequence < pair[1].sequence)
     );
-    assert_eq!(log.unpublished(1).await.unwrap(), events[..1]);
+    assert_eq!(log.unpublished(&none, 1).await.unwrap(), events[..1]);
+    let known = BTreeSet::from([events[0].sequence]);
+    assert_eq!(log.unpublished(&known, 1).await.unwrap(), events[1..2]);
     let first = &events[0];
     for _ in 0..2 {
         log.mark_published(&[first.sequence]).await.unwrap();
-        assert_eq!(log.unpublished(100).await.unwrap(), events[1..]);
+        assert_eq!(log.unpublished(&none, 100).await.unwrap(), events[1..]);
     }
     for event in events
         .iter()

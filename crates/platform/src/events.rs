@@ -2,7 +2,7 @@
 //! history to read. Domains append to it through their own repositories, in the
 //! transaction that changed the state.
 
-use std::time::SystemTime;
+use std::{collections::BTreeSet, time::SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -33,8 +33,13 @@ pub struct LoggedEvent {
 
 /// Reads the event log.
 pub trait EventLog: Send + Sync + 'static {
-    /// The oldest events that are not published yet, in the order of the log.
-    fn unpublished(&self, limit: u32) -> impl Future<Output = Result<Vec<LoggedEvent>>> + Send;
+    /// The oldest events that are not marked as published, in the order of the
+    /// log, but for those at the places `known`, which this told of before.
+    fn unpublished(
+        &self,
+        known: &BTreeSet<i64>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<LoggedEvent>>> + Send;
 
     /// Waits until something may have been appended. A hint that may never
     /// come: whoever waits also looks by themselves from time to time.

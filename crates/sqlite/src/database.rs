@@ -2,9 +2,9 @@
 
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 
-use diesel::sqlite::SqliteConnection;
+use diesel::{Connection as _, connection::SimpleConnection as _, sqlite::SqliteConnection};
 use diesel_async::{
-    AsyncConnection, AsyncMigrationHarness, SimpleAsyncConnection,
+    AsyncConnection, SimpleAsyncConnection,
     pooled_connection::{
         AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
         deadpool::{Object, Pool},
@@ -12,7 +12,7 @@ use diesel_async::{
     sync_connection_wrapper::SyncConnectionWrapper,
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Notify;
 
 use crate::lend::{Failure, Open, Pooled, Sqlite};
 
@@ -25,6 +25,9 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlit
 const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \
     PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8000; \
     PRAGMA temp_store = MEMORY;";
+
+/// The wait before another look at a database that somebody else sets up.
+const AGAIN: Duration = Duration::from_millis(20);
 
 /// The longest wait for a free connection.
 const CHECKOUT: Duration = Duration::from_secs(5);
@@ -75,13 +78,12 @@ impl Database {
             path: url.clone(),
             cause,
         };
-        let database = Self {
+        migrate(&url).await.map_err(fail)?;
+        Ok(Self {
             writer: pool(&url, 1).map_err(fail)?,
             readers: pool(&url, readers.max(1)).map_err(fail)?,
             committed: Arc::default(),
-        };
-        database.migrate().await.map_err(fail)?;
-        Ok(database)
+        })
     }
 
     /// The repositories, each call alone.
@@ -109,42 +111,55 @@ impl Database {
         checkout(&self.writer).await
     }
 
-    /// Opens a transaction that may write from the start, so that it never
-    /// finds out halfway that somebody else is writing.
-    ///
-    /// What is dropped halfway, even here, rolls back: the connection is never
-    /// handed back with a transaction open in it.
+    /// Opens a transaction. What is dropped halfway rolls back: the connection is
+    /// never handed back with a transaction open in it.
     pub(crate) async fn begin(&self) -> Result<Sqlite<Open>, Failure> {
         let connection = self.writer().await?;
-        let open = Sqlite(Open {
-            connection: Some(Mutex::new(connection)),
-            committed: Arc::clone(&self.committed),
-        });
-        let mut own = open.0.own().await?;
-        own.batch_execute("BEGIN IMMEDIATE").await?;
-        drop(own);
-        Ok(open)
-    }
-
-    async fn migrate(&self) -> Result<(), Failure> {
-        let connection = self.writer().await?;
-        let mut harness = AsyncMigrationHarness::new(connection);
-        refuse_newer(&mut harness)?;
-        harness.run_pending_migrations(MIGRATIONS)?;
-        Ok(())
+        Ok(Sqlite(Open::new(connection, Arc::clone(&self.committed))))
     }
 }
 
+/// Brings the tables up to date. While another process does the same, SQLite may
+/// say that the file is locked without waiting at all, so this waits and asks again.
+async fn migrate(url: &str) -> Result<(), Failure> {
+    let deadline = tokio::time::Instant::now() + CHECKOUT;
+    loop {
+        let url = url.to_owned();
+        let migrated = tokio::task::spawn_blocking(move || migrate_now(&url)).await?;
+        match migrated {
+            Err(cause) if is_busy(&cause) && tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(AGAIN).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// All that is pending in one transaction, so that of many who start at once one
+/// migrates and the others find it done.
+fn migrate_now(url: &str) -> Result<(), Failure> {
+    let mut connection = SqliteConnection::establish(url)?;
+    connection.batch_execute(PRAGMAS)?;
+    connection.immediate_transaction(|connection| {
+        refuse_newer(connection)?;
+        connection.run_pending_migrations(MIGRATIONS)?;
+        Ok(())
+    })
+}
+
+fn is_busy(cause: &Failure) -> bool {
+    // Neither diesel nor its migrations keep SQLite's code.
+    cause.to_string().contains("database is locked")
+}
+
 /// A database with migrations this program does not know was written by a newer one.
-fn refuse_newer<H: MigrationHarness<diesel::sqlite::Sqlite>>(
-    harness: &mut H,
-) -> Result<(), Failure> {
+fn refuse_newer(connection: &mut SqliteConnection) -> Result<(), Failure> {
     use diesel::migration::{Migration, MigrationSource, MigrationVersion};
 
     let known: Vec<Box<dyn Migration<diesel::sqlite::Sqlite>>> = MIGRATIONS.migrations()?;
     let is_known =
         |version: &MigrationVersion<'_>| known.iter().any(|m| m.name().version() == *version);
-    let applied = harness.applied_migrations()?;
+    let applied = connection.applied_migrations()?;
     match applied.into_iter().find(|version| !is_known(version)) {
         Some(version) => Err(format!(
             "it has migration {version}, which this version of archesai does not know; \

@@ -1,6 +1,6 @@
 //! The event log: appended to by every domain, published from by the relay.
 
-use std::time::SystemTime;
+use std::{collections::BTreeSet, time::SystemTime};
 
 use archesai_platform::{
     Error, Result,
@@ -98,10 +98,14 @@ impl From<EventRow> for LoggedEvent {
 }
 
 impl EventLog for Sqlite<Pooled> {
-    async fn unpublished(&self, limit: u32) -> Result<Vec<LoggedEvent>> {
+    async fn unpublished(&self, known: &BTreeSet<i64>, limit: u32) -> Result<Vec<LoggedEvent>> {
+        // One writes at a time, so places are given out in the order of the
+        // commits: what is new comes after all that is known.
+        let after = known.last().copied().unwrap_or(i64::MIN);
         let mut connection = self.0.read().await.map_err(Error::unavailable)?;
         let rows: Vec<EventRow> = events::table
             .filter(events::published_at.is_null())
+            .filter(events::sequence.gt(after))
             .order(events::sequence)
             .limit(i64::from(limit))
             .select(EventRow::as_select())

@@ -6,10 +6,14 @@ use std::{
     sync::Arc,
 };
 
+use diesel::{QueryResult, connection::SimpleConnection, sqlite::SqliteConnection};
 use diesel_async::{SimpleAsyncConnection, pooled_connection::deadpool::Object};
 use tokio::sync::{Mutex, MutexGuard, Notify};
 
-use crate::database::{Connection, Database};
+use crate::{
+    database::{Connection, Database},
+    queue::Queue,
+};
 
 /// What failed underneath, for the log.
 pub(crate) type Failure = Box<dyn error::Error + Send + Sync>;
@@ -25,6 +29,25 @@ pub trait Lend: Send + Sync + 'static {
     fn write(
         &self,
     ) -> impl Future<Output = Result<impl DerefMut<Target = Connection> + Send, Failure>> + Send;
+
+    /// Runs a task on the thread of a connection.
+    fn run<T: Send + 'static>(
+        &self,
+        access: Access,
+        task: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+    ) -> impl Future<Output = Result<T, Failure>> + Send;
+
+    /// Where writes may wait for the next use of the connection, if anybody commits later on.
+    fn queue(&self) -> Option<&Queue>;
+}
+
+/// What a task does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// It reads what is committed, or what its transaction wrote.
+    Read,
+    /// It writes.
+    Write,
 }
 
 /// The repositories of every domain, through a pool or within a transaction.
@@ -37,8 +60,9 @@ pub struct Pooled(pub(crate) Database);
 
 /// Lends the connection of one open transaction. Rolls back when it is dropped.
 pub struct Open {
-    pub(crate) connection: Option<Mutex<Object<Connection>>>,
-    pub(crate) committed: Arc<Notify>,
+    connection: Option<Mutex<Object<Connection>>>,
+    queue: Queue,
+    committed: Arc<Notify>,
 }
 
 struct Checkout(Object<Connection>);
@@ -56,7 +80,7 @@ impl DerefMut for Checkout {
     }
 }
 
-pub(crate) struct Guard<'a>(MutexGuard<'a, Object<Connection>>);
+struct Guard<'a>(MutexGuard<'a, Object<Connection>>);
 
 impl Deref for Guard<'_> {
     type Target = Connection;
@@ -79,15 +103,51 @@ impl Lend for Pooled {
     async fn write(&self) -> Result<impl DerefMut<Target = Connection> + Send, Failure> {
         Ok(Checkout(self.0.writer().await?))
     }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        access: Access,
+        task: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let mut connection = match access {
+            Access::Read => self.0.reader().await?,
+            Access::Write => self.0.writer().await?,
+        };
+        Ok(connection.spawn_blocking(task).await?)
+    }
+
+    fn queue(&self) -> Option<&Queue> {
+        None
+    }
 }
 
 impl Open {
-    pub(crate) async fn own(&self) -> Result<Guard<'_>, Failure> {
-        let connection = self
-            .connection
-            .as_ref()
-            .ok_or("the transaction has ended")?;
-        Ok(Guard(connection.lock().await))
+    /// A transaction on a connection. It begins with its first use, so as not to
+    /// change threads for that alone, and it may write from the start, so that it
+    /// never finds out halfway that somebody else is writing.
+    pub(crate) fn new(connection: Object<Connection>, committed: Arc<Notify>) -> Self {
+        let queue = Queue::default();
+        queue.push(|connection| Ok(connection.batch_execute("BEGIN IMMEDIATE")?));
+        Self {
+            connection: Some(Mutex::new(connection)),
+            queue,
+            committed,
+        }
+    }
+
+    async fn lock(&self) -> Result<MutexGuard<'_, Object<Connection>>, Failure> {
+        let connection = self.connection.as_ref();
+        Ok(connection.ok_or("the transaction has ended")?.lock().await)
+    }
+
+    /// The connection, with nothing waiting for it.
+    async fn own(&self) -> Result<Guard<'_>, Failure> {
+        let mut connection = self.lock().await?;
+        if let Some(batch) = self.queue.take()? {
+            let done = connection.spawn_blocking(move |connection| Ok(batch.run(connection)));
+            self.queue.ran(done.await?)?;
+        }
+        Ok(Guard(connection))
     }
 }
 
@@ -99,12 +159,33 @@ impl Lend for Open {
     async fn write(&self) -> Result<impl DerefMut<Target = Connection> + Send, Failure> {
         self.own().await
     }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        _access: Access,
+        task: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let mut connection = self.lock().await?;
+        let Some(batch) = self.queue.take()? else {
+            return Ok(connection.spawn_blocking(task).await?);
+        };
+        let both = connection.spawn_blocking(move |connection| {
+            let ran = batch.run(connection);
+            Ok(ran.map(|()| task(connection)))
+        });
+        Ok(self.queue.ran(both.await?)??)
+    }
+
+    fn queue(&self) -> Option<&Queue> {
+        Some(&self.queue)
+    }
 }
 
 impl Sqlite<Open> {
     /// Makes the writes durable. On failure they are rolled back.
     pub(crate) async fn commit_now(self) -> Result<(), Failure> {
-        self.0.own().await?.batch_execute("COMMIT").await?;
+        let commit = |connection: &mut SqliteConnection| connection.batch_execute("COMMIT");
+        self.0.run(Access::Write, commit).await?;
         let mut open = self.0;
         open.connection = None;
         open.committed.notify_one();
@@ -120,6 +201,10 @@ impl Drop for Open {
             return;
         };
         let mut connection = connection.into_inner();
+        if !self.queue.was_taken() {
+            // It never began.
+            return;
+        }
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => {
                 runtime.spawn(async move {

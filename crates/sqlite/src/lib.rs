@@ -11,6 +11,7 @@ mod events;
 mod idempotency;
 mod lend;
 mod organizations;
+mod queue;
 mod schema;
 mod task;
 mod types;

@@ -2,7 +2,7 @@
 
 use diesel::{connection::SimpleConnection, result::QueryResult, sqlite::SqliteConnection};
 
-use crate::lend::{Failure, Lend};
+use crate::lend::{Access, Failure, Lend};
 
 /// Why a task failed: because of the database, or as the port says it may.
 pub(crate) enum TaskError<E> {
@@ -22,7 +22,7 @@ impl<E> From<diesel::result::Error> for TaskError<E> {
 pub(crate) type TaskResult<T, E> = Result<T, TaskError<E>>;
 
 /// The error of a domain, as far as tasks are concerned.
-pub(crate) trait PortError: Send + Sized + 'static {
+pub(crate) trait PortError: std::error::Error + Send + Sync + Sized + 'static {
     /// Wraps the failure of the database.
     fn unavailable(cause: Failure) -> Self;
 }
@@ -45,8 +45,8 @@ macro_rules! port_error {
 }
 port_error!(archesai_content, archesai_workflows);
 
-fn settle<T, E: PortError>(done: QueryResult<TaskResult<T, E>>) -> Result<T, E> {
-    match done.map_err(TaskError::Database).and_then(|done| done) {
+fn settle<T, E: PortError>(done: Result<TaskResult<T, E>, Failure>) -> Result<T, E> {
+    match done.map_err(E::unavailable)? {
         Ok(done) => Ok(done),
         Err(TaskError::Said(error)) => Err(error),
         Err(TaskError::Database(error)) => Err(E::unavailable(error.into())),
@@ -58,9 +58,8 @@ pub(crate) async fn reading<L: Lend, T: Send + 'static, E: PortError>(
     lender: &L,
     task: impl FnOnce(&mut SqliteConnection) -> TaskResult<T, E> + Send + 'static,
 ) -> Result<T, E> {
-    let mut connection = lender.read().await.map_err(E::unavailable)?;
-    let done = connection.spawn_blocking(move |connection| Ok(task(connection)));
-    settle(done.await)
+    let task = move |connection: &mut SqliteConnection| Ok(task(connection));
+    settle(lender.run(Access::Read, task).await)
 }
 
 /// Runs a task that writes: all of it takes effect, or nothing. A savepoint does
@@ -71,8 +70,7 @@ pub(crate) async fn writing<L: Lend, T: Send + 'static, E: PortError>(
     lender: &L,
     task: impl FnOnce(&mut SqliteConnection) -> TaskResult<T, E> + Send + 'static,
 ) -> Result<T, E> {
-    let mut connection = lender.write().await.map_err(E::unavailable)?;
-    let done = connection.spawn_blocking(move |connection| {
+    let task = move |connection: &mut SqliteConnection| {
         connection.batch_execute("SAVEPOINT task")?;
         let done = task(connection);
         let released = match &done {
@@ -85,8 +83,26 @@ pub(crate) async fn writing<L: Lend, T: Send + 'static, E: PortError>(
             return Ok(done.and(Err(error.into())));
         }
         Ok(done)
+    };
+    settle(lender.run(Access::Write, task).await)
+}
+
+/// Runs a task that writes and that cannot fail but with the database: within a
+/// transaction it waits for what comes next, and then fails that.
+pub(crate) async fn writing_later<L: Lend, E: PortError>(
+    lender: &L,
+    task: impl FnOnce(&mut SqliteConnection) -> TaskResult<(), E> + Send + 'static,
+) -> Result<(), E> {
+    let Some(queue) = lender.queue() else {
+        return writing(lender, task).await;
+    };
+    queue.push(move |connection| {
+        task(connection).map_err(|error| match error {
+            TaskError::Database(error) => error.into(),
+            TaskError::Said(error) => error.into(),
+        })
     });
-    settle(done.await)
+    Ok(())
 }
 
 fn roll_back(connection: &mut SqliteConnection) -> QueryResult<()> {

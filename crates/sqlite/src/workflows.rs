@@ -33,7 +33,7 @@ use crate::{
     types::Time,
 };
 
-use crate::task::{reading, writing};
+use crate::task::{reading, writing, writing_later};
 use columns::json;
 
 impl<L: Lend> Repository for Sqlite<L> {
@@ -221,7 +221,7 @@ impl<L: Lend> Repository for Sqlite<L> {
 
     async fn put_values(&self, values: &[StepValues]) -> Result<()> {
         let values = prepared(values)?;
-        writing(&self.0, move |c| values::put(c, values)).await
+        writing_later(&self.0, move |c| values::put(c, values)).await
     }
 
     async fn put_items(
@@ -251,12 +251,12 @@ impl<L: Lend> Repository for Sqlite<L> {
 
     async fn apply(&self, changes: &[Changes]) -> Result<()> {
         let changes = prepared(changes)?;
-        writing(&self.0, move |c| changes::apply(c, changes)).await
+        writing_later(&self.0, move |c| changes::apply(c, changes)).await
     }
 
     async fn record(&self, events: &[Recorded]) -> Result<()> {
         let events: Vec<events::Row> = prepared(events)?;
-        writing(&self.0, move |c| events::append(c, &events)).await
+        writing_later(&self.0, move |c| events::append(c, &events)).await
     }
 }
 

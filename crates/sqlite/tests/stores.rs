@@ -39,10 +39,12 @@ async fn platform() {
 #[tokio::test(flavor = "multi_thread")]
 async fn many_open_one_new_database_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("archesai.db");
-    let opening = (0..8).map(|_| Database::open(&path, 1));
-    for opened in futures_util::future::join_all(opening).await {
-        opened.unwrap();
+    for round in 0..8 {
+        let path = folder.path().join(format!("{round}.db"));
+        let opening = (0..8).map(|_| Database::open(&path, 1));
+        for opened in futures_util::future::join_all(opening).await {
+            opened.unwrap();
+        }
     }
 }
 

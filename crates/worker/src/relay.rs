@@ -62,17 +62,16 @@ struct Relay<L, P> {
 impl<L: EventLog, P: Publisher> Relay<L, P> {
     /// Publishes what is new. Answers whether there may be more.
     async fn pass(&mut self, stop: &Stop) -> Result<bool> {
-        let batch = self.log.unpublished(BATCH).await?;
+        let batch = self.log.unpublished(&self.unmarked, BATCH).await?;
         let full = batch.len() >= BATCH as usize;
         for event in &batch {
             if stop.is_cancelled() {
                 return Ok(false);
             }
-            if !self.unmarked.contains(&event.sequence) {
-                self.publish(event).await?;
-            }
+            self.publish(event).await?;
         }
-        if full || self.marked_at.elapsed() >= UNMARKED {
+        let many = self.unmarked.len() >= BATCH as usize;
+        if many || self.marked_at.elapsed() >= UNMARKED {
             self.mark().await?;
         }
         Ok(full)

@@ -74,9 +74,10 @@ pub(super) fn baseline(programs: &Programs) -> Result<Served> {
 /// A data folder and the server on it, without the local model.
 pub(super) struct Server {
     program: PathBuf,
-    folder: TempDir,
     settings: Vec<(&'static str, &'static str)>,
+    // Before the folder, for it ends before that goes.
     pub(super) served: Served,
+    folder: TempDir,
 }
 
 impl Server {
@@ -98,9 +99,9 @@ impl Server {
         let served = serve(&programs.server, folder.path(), settings)?;
         Ok(Self {
             program: programs.server.clone(),
-            folder,
             settings: settings.to_vec(),
             served,
+            folder,
         })
     }
 
@@ -108,17 +109,17 @@ impl Server {
     pub(super) fn restart(self) -> Result<Self> {
         let Self {
             program,
-            folder,
             settings,
             served,
+            folder,
         } = self;
         drop(served);
         let served = serve(&program, folder.path(), &settings)?;
         Ok(Self {
             program,
-            folder,
             settings,
             served,
+            folder,
         })
     }
 

@@ -1,7 +1,7 @@
 //! The workflows domain with its HTTP API, in one process and in memory.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     pin::Pin,
     sync::{
         Arc, Mutex,
@@ -227,7 +227,11 @@ impl Identities for Tokens {
 struct Logged(MemoryStore);
 
 impl EventLog for Logged {
-    async fn unpublished(&self, _limit: u32) -> PlatformResult<Vec<LoggedEvent>> {
+    async fn unpublished(
+        &self,
+        _known: &BTreeSet<i64>,
+        _limit: u32,
+    ) -> PlatformResult<Vec<LoggedEvent>> {
         Ok(Vec::new())
     }
 

@@ -10,6 +10,7 @@ mod functions;
 mod json;
 mod meter;
 mod patterns;
+mod recent;
 mod recursion;
 mod value;
 
@@ -25,6 +26,7 @@ use thiserror::Error;
 use crate::bounded::{self, Cancel, Stopped};
 use functions::{Data, Program};
 use meter::{Ended, Meter};
+use recent::Recent;
 
 /// Address space of the thread's stack, in bytes. Only what is touched becomes memory.
 const STACK: usize = 512 << 20;
@@ -34,6 +36,9 @@ const STACK_FOR_FILTER: usize = 96 << 20;
 
 /// Deepest nesting of values.
 const MAX_DEPTH: u32 = 512;
+
+/// The filters of this process.
+static COMPILED: Recent<Filter<Data>> = Recent::new();
 
 /// What a filter may cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,7 +136,7 @@ pub fn transform(input: &Value, filter: &str, limits: &Limits) -> Result<Value, 
 }
 
 fn run(input: Value, filter: &str, limits: &Limits, cancel: &Cancel) -> Result<Value, JqError> {
-    let filter = compile(filter)?;
+    let filter = COMPILED.get(filter, compile)?;
     meter::start(Meter {
         steps: limits.steps,
         memory: limits.memory_bytes,
