@@ -1,5 +1,10 @@
 //! Signing up, signing in, sessions, and who one is.
 
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
 use serde_json::{Value, json};
 
 use crate::support::{Server, User};
@@ -218,4 +223,46 @@ async fn access_tokens_can_be_checked_with_the_published_keys() {
     assert_eq!(keys["keys"][0]["crv"], "Ed25519");
     let token = ada.tokens["access_token"].as_str().unwrap();
     assert_eq!(token.split('.').count(), 3);
+}
+
+/// Hashing takes turns: many who sign in at once neither fill the memory nor hold up the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_who_sign_in_at_once_are_in_nobodys_way() {
+    const MIB: u64 = 1024 * 1024;
+    let server = Server::with(&[("EMBEDDINGS", "off"), ("PARALLEL_PASSWORD_HASHES", "2")]);
+    let ada = server.sign_up("ada").await;
+    // Whether or not there is such a user, the work is the same.
+    let guest = server.guest();
+    let wrong = json!({ "email": "nobody@example.com", "password": "long enough" });
+    let logins = (0..100).map(async |at| {
+        if at % 2 == 0 {
+            ada.sign_in(&guest).await;
+        } else {
+            let answer = guest.post("/v1/auth/login", wrong.clone()).await;
+            answer.problem(401);
+        }
+    });
+    let before = server.peak_memory();
+    let started = Instant::now();
+    let done = AtomicBool::new(false);
+    let logins = async {
+        futures_util::future::join_all(logins).await;
+        done.store(true, Ordering::Relaxed);
+        started.elapsed()
+    };
+    let others = async {
+        let (mut slowest, mut answered) = (Duration::ZERO, 0);
+        while !done.load(Ordering::Relaxed) {
+            let asked = Instant::now();
+            ada.client.get("/v1/users/me").await.expect(200);
+            slowest = slowest.max(asked.elapsed());
+            answered += 1;
+        }
+        (slowest, answered)
+    };
+    let (all, (slowest, answered)) = tokio::join!(logins, others);
+    assert!(answered > 10, "{answered} requests in {all:?}");
+    assert!(slowest < all / 3, "{slowest:?} of {all:?}");
+    let grown = server.peak_memory() - before;
+    assert!(grown < 150 * MIB, "{} MiB", grown / MIB);
 }

@@ -219,6 +219,56 @@ async fn what_cannot_be_read_says_why() {
     assert_eq!(found["index_status"], "unsupported", "{found}");
 }
 
+/// A PDF of a few kilobytes whose objects, as many as `count`, are all the same array of
+/// `length` numbers, so that only whoever reads it has that many.
+fn multiplying_pdf(count: usize, length: usize) -> Vec<u8> {
+    let index: String = (10..10 + count).map(|id| format!("{id} 0 ")).collect();
+    let array = format!("[{}]", "0 ".repeat(length));
+    let objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_owned(),
+        "<< /Type /Page /Parent 2 0 R >>".to_owned(),
+        format!(
+            "<< /Type /ObjStm /N {count} /First {} /Length {} >>\nstream\n{index}{array}\nendstream",
+            index.len(),
+            index.len() + array.len(),
+        ),
+    ];
+    let (mut pdf, mut xref) = ("%PDF-1.5\n".to_owned(), "0000000000 65535 f \n".to_owned());
+    for (at, object) in objects.iter().enumerate() {
+        xref += &format!("{:010} 00000 n \n", pdf.len());
+        pdf += &format!("{} 0 obj\n{object}\nendobj\n", at + 1);
+    }
+    let start = pdf.len();
+    let trailer = format!("trailer\n<< /Root 1 0 R /Size 5 >>\nstartxref\n{start}\n%%EOF");
+    format!("{pdf}xref\n0 5\n{xref}{trailer}").into_bytes()
+}
+
+#[tokio::test]
+async fn what_takes_too_much_memory_takes_none_of_the_servers() {
+    let server = Server::start();
+    let ada = server.sign_up("ada").await;
+    let before = server.peak_memory();
+    for (pdf, status) in [
+        (multiplying_pdf(2, 5_000), "unsupported"),
+        (multiplying_pdf(3_000, 5_000), "failed"),
+        (document("fhs-3.0.pdf"), "indexed"),
+    ] {
+        let part = multipart::Part::bytes(pdf).file_name("some.pdf");
+        let form = multipart::Form::new().part("file", part);
+        let request = ada.client.request(Method::POST, "/v1/artifacts");
+        let artifact = ada.client.send(request.multipart(form)).await.expect(201);
+        let found = indexed(&ada.client, &artifact).await;
+        assert_eq!(found["index_status"], status, "{found}");
+        if status == "failed" {
+            let error = found["index_error"].as_str().unwrap();
+            assert!(error.contains("memory"), "{error}");
+        }
+    }
+    let grown = server.peak_memory() - before;
+    assert!(grown < 64 << 20, "{} MiB", grown >> 20);
+}
+
 #[tokio::test]
 async fn an_oversized_upload_leaves_nothing() {
     let server = Server::with(&[("EMBEDDINGS", "off"), ("MAX_UPLOAD_BYTES", "1KiB")]);

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::{
     pipelines::{ended, pipeline, start},
-    support::Server,
+    support::{Client, Server, program},
 };
 
 #[tokio::test]
@@ -40,26 +42,193 @@ async fn a_run_goes_on_after_kill_9() {
     }
 }
 
-#[tokio::test]
-async fn acknowledged_writes_survive_kill_9() {
-    let mut server = Server::start();
-    let ada = server.sign_up("ada").await;
-    let mut written = Vec::new();
-    for round in 0..5 {
-        let client = ada.client.at(&server.url);
-        for at in 0..5 {
-            let name = format!("{round}-{at}.txt");
-            let body = json!({ "name": name, "content": name });
-            let artifact = client.post("/v1/artifacts", body).await.expect(201);
-            written.push((artifact["id"].as_str().unwrap().to_owned(), name));
+/// How often the server is killed.
+const KILLS: usize = 50;
+
+/// How many clients write meanwhile.
+const CLIENTS: u64 = 4;
+
+/// How soon a killed server must take requests again. Its tests are not optimized.
+const READY: Duration = Duration::from_secs(5);
+
+/// Numbers that look random, the same for the same seed: `SplitMix64`
+/// (Steele, Lea, Flood 2014).
+struct Random(u64);
+
+impl Random {
+    /// From `ARCHESAI_TEST_SEED`, or from the time; says which, for a failure to be repeated.
+    fn seeded() -> Self {
+        let seed = std::env::var("ARCHESAI_TEST_SEED").map(|seed| seed.parse().unwrap());
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_micros() as u64;
+        let seed = seed.unwrap_or(now);
+        println!("ARCHESAI_TEST_SEED={seed}");
+        Self(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+}
+
+/// Where the server is at the moment, and whether it is still to be written to.
+#[derive(Clone)]
+struct Load {
+    url: watch::Receiver<String>,
+    ended: watch::Receiver<bool>,
+    sent: watch::Sender<u64>,
+}
+
+/// What the server acknowledged: the name of what was made, and its id.
+type Acknowledged = Vec<(String, String)>;
+
+/// Makes things, each until it is acknowledged, for as long as it goes on.
+async fn write(client: Client, number: u64, pipeline: String, load: Load) -> Acknowledged {
+    let mut acknowledged = Vec::new();
+    for at in 0.. {
+        if *load.ended.borrow() {
+            break;
         }
+        let name = format!("{number}-{at}");
+        let (path, body) = match at % 4 {
+            0 => (
+                "/v1/artifacts".to_owned(),
+                json!({ "name": name, "content": name }),
+            ),
+            1 => ("/v1/labels".to_owned(), json!({ "name": name })),
+            2 => ("/v1/organizations".to_owned(), json!({ "name": name })),
+            _ => (
+                format!("{pipeline}/runs"),
+                json!({ "input": { "name": name } }),
+            ),
+        };
+        let made = insist(&client, &path, &body, &name, &load).await;
+        acknowledged.push((name, made["id"].as_str().unwrap().to_owned()));
+    }
+    acknowledged
+}
+
+/// Sends a request until it is carried out, under one key, as a client does that
+/// wants it carried out once.
+async fn insist(client: &Client, path: &str, body: &Value, key: &str, load: &Load) -> Value {
+    let client = client.with("idempotency-key", key);
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_mins(2) {
+        let client = client.at(&load.url.borrow());
+        load.sent.send_modify(|sent| *sent += 1);
+        let request = client.request(Method::POST, path).json(body);
+        if let Ok(answer) = client.try_send(request).await {
+            let busy = answer.status == 409 && answer.header("retry-after").is_some();
+            match answer.status {
+                201 | 202 => return answer.json(),
+                // Being carried out, as far as the server knows; or not able to just now.
+                503 => {}
+                _ => assert!(busy, "{path} {body}: {answer:?}"),
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("{path} {body} was not carried out");
+}
+
+/// Every item of a list: its name and its id.
+async fn all(client: &Client, path: &str) -> Acknowledged {
+    let mut items = Vec::new();
+    let mut next = format!("{path}?limit=100");
+    loop {
+        let page = client.get(&next).await.expect(200);
+        for item in page["data"].as_array().unwrap() {
+            let name = [&item["name"], &item["input"]["name"]];
+            let name = name.iter().find_map(|name| name.as_str()).unwrap();
+            items.push((name.to_owned(), item["id"].as_str().unwrap().to_owned()));
+        }
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            return items;
+        };
+        next = format!("{path}?limit=100&cursor={cursor}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_acknowledged_is_kept_once_through_fifty_kills() {
+    let mut random = Random::seeded();
+    let mut server = Server::with(&[("EMBEDDINGS", "off"), ("STEP_LEASE", "1s")]);
+    let ada = server.sign_up("ada").await;
+    let definition = json!({
+        "inputs": { "name": { "type": "string" } },
+        "steps": [
+            { "id": "a", "tool": "json.transform", "with": { "input": "{{ inputs.name }}", "filter": "." } },
+            { "id": "b", "tool": "json.transform", "with": { "input": "{{ steps.a.output.result }}", "filter": "." } },
+        ],
+        "outputs": { "name": "{{ steps.b.output.result }}" },
+    });
+    let pipeline = pipeline(&ada.client, definition).await;
+    let (moved, url) = watch::channel(server.url.clone());
+    let (end, ended_flag) = watch::channel(false);
+    let sent = watch::Sender::new(0);
+    let load = Load {
+        url,
+        ended: ended_flag,
+        sent: sent.clone(),
+    };
+    let writers: Vec<_> = (0..CLIENTS)
+        .map(|number| {
+            tokio::spawn(write(
+                ada.client.clone(),
+                number,
+                pipeline.clone(),
+                load.clone(),
+            ))
+        })
+        .collect();
+
+    for _ in 0..KILLS {
+        // In the midst of some request or other, and at some moment of it.
+        let target = *sent.borrow() + 1 + random.below(3 * CLIENTS);
+        sent.subscribe()
+            .wait_for(|sent| *sent >= target)
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_micros(random.below(20_000))).await;
+        let killed = Instant::now();
         server.kill();
         server.restart();
+        assert_eq!(server.guest().get("/readyz").await.status, 200);
+        assert!(killed.elapsed() < READY, "{:?}", killed.elapsed());
+        moved.send_replace(server.url.clone());
     }
+    end.send_replace(true);
+    let mut acknowledged = Vec::new();
+    for writer in writers {
+        acknowledged.extend(writer.await.unwrap());
+    }
+    assert!(acknowledged.len() > KILLS, "{}", acknowledged.len());
+
     let client = ada.client.at(&server.url);
-    for (id, name) in written {
-        let content = client.get(&format!("/v1/artifacts/{id}/content")).await;
-        assert_eq!(String::from_utf8(content.bytes).unwrap(), name);
+    let mut kept = Vec::new();
+    for list in [
+        "/v1/artifacts",
+        "/v1/labels",
+        "/v1/organizations",
+        "/v1/runs",
+    ] {
+        kept.extend(all(&client, list).await);
+    }
+    // Beside the one that everybody begins with.
+    kept.retain(|(_, id)| *id != ada.organization);
+    acknowledged.sort();
+    kept.sort();
+    assert_eq!(kept, acknowledged);
+    for (name, id) in all(&client, "/v1/runs").await {
+        let over = ended(&client, &format!("/v1/runs/{id}")).await;
+        assert_eq!(over["status"], "succeeded", "{over}");
+        assert_eq!(over["output"]["name"], name, "{over}");
     }
 }
 
@@ -85,7 +254,7 @@ async fn the_server_stops_when_told_and_ends_what_it_does() {
 #[tokio::test]
 async fn one_folder_is_for_one_server() {
     let server = Server::start();
-    let second = std::process::Command::new(env!("CARGO_BIN_EXE_archesai"))
+    let second = program()
         .args(["serve", "--port", "0", "--data-dir"])
         .arg(server.folder())
         .output()

@@ -7,14 +7,23 @@
 )]
 
 mod auth;
+mod authorization;
 mod bad_input;
 mod content;
 mod contract;
 mod documents;
 mod durability;
+mod hostile;
+mod idempotency;
+mod lists;
 mod organizations;
+mod overload;
 mod pipelines;
+mod probes;
 mod providers;
+mod shutdown;
 mod support;
 mod tenancy;
 mod tour;
+mod uploads;
+mod versions;

@@ -23,7 +23,7 @@ async fn a_team_comes_together_and_apart() {
     let members = members["data"].as_array().unwrap();
     assert_eq!(members.len(), 2);
     assert_eq!(
-        (&members[1]["email"], &members[1]["role"]),
+        (&members[0]["email"], &members[0]["role"]),
         (&json!(bob.email), &json!("viewer"))
     );
 
@@ -31,7 +31,7 @@ async fn a_team_comes_together_and_apart() {
         .patch(&place, json!({ "name": "x" }))
         .await
         .problem(403);
-    let member = format!("{place}/members/{}", members[1]["id"].as_str().unwrap());
+    let member = format!("{place}/members/{}", members[0]["id"].as_str().unwrap());
     ada.client
         .patch(&member, json!({ "role": "admin" }))
         .await
@@ -61,7 +61,11 @@ async fn the_last_owner_stays() {
         .problem(409);
 
     let bob = ada.bring_in(&guest, &bob, "owner").await;
-    let all = ada.client.get(&members).await.expect(200);
+    let all = ada
+        .client
+        .get(&format!("{members}?sort=created_at"))
+        .await
+        .expect(200);
     let ids: Vec<_> = all["data"]
         .as_array()
         .unwrap()
@@ -129,7 +133,7 @@ async fn lists_are_read_in_stable_pages() {
         ada.client.post("/v1/organizations", body).await.expect(201);
     }
     let mut names = Vec::new();
-    let mut path = "/v1/organizations?limit=2".to_owned();
+    let mut path = "/v1/organizations?sort=created_at&limit=2".to_owned();
     loop {
         let page = ada.client.get(&path).await.expect(200);
         for organization in page["data"].as_array().unwrap() {
@@ -145,7 +149,7 @@ async fn lists_are_read_in_stable_pages() {
         let Some(cursor) = page["next_cursor"].as_str() else {
             break;
         };
-        path = format!("/v1/organizations?limit=2&cursor={cursor}");
+        path = format!("/v1/organizations?sort=created_at&limit=2&cursor={cursor}");
     }
     assert_eq!(
         names[1..],
@@ -153,7 +157,7 @@ async fn lists_are_read_in_stable_pages() {
     );
     let newest = ada
         .client
-        .get("/v1/organizations?sort=-created_at&limit=1")
+        .get("/v1/organizations?limit=1")
         .await
         .expect(200);
     assert_eq!(newest["data"][0]["name"], "new");

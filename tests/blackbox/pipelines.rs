@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use reqwest::Method;
+use reqwest::{Method, multipart};
 use serde_json::{Value, json};
 
 use crate::{
-    content::upload,
+    content::{document, upload},
     support::{Client, Server, eventually},
 };
 
@@ -281,6 +281,58 @@ async fn a_failing_step_is_tried_again_and_then_reported() {
     let steps = ada.client.get(&format!("{run}/steps")).await.expect(200);
     assert_eq!(steps["data"][0]["attempt"], 3);
     assert!(steps["data"][0]["error"]["message"].is_string());
+}
+
+#[tokio::test]
+async fn a_broken_document_fails_its_step_and_says_why() {
+    let server = Server::start();
+    let ada = server.sign_up("ada").await;
+    let mut bytes = document("fhs-3.0.pdf");
+    bytes.truncate(20_000);
+    let part = multipart::Part::bytes(bytes).file_name("broken.pdf");
+    let form = multipart::Form::new().part("file", part);
+    let request = ada
+        .client
+        .request(Method::POST, "/v1/artifacts")
+        .multipart(form);
+    let artifact = ada.client.send(request).await.expect(201);
+    let definition = json!({
+        "inputs": { "artifact_id": { "type": "string" } },
+        "steps": [
+            { "id": "read", "tool": "text.extract", "with": { "artifact_id": "{{ inputs.artifact_id }}" } },
+            { "id": "split", "tool": "text.split", "with": { "text": "{{ steps.read.output.text }}" } },
+        ],
+    });
+    let pipeline = pipeline(&ada.client, definition).await;
+    let input = json!({ "artifact_id": artifact["id"] });
+    let run = start(&ada.client, &pipeline, input).await;
+    let over = ended(&ada.client, &run).await;
+    assert_eq!(over["status"], "failed", "{over}");
+    let steps = ada.client.get(&format!("{run}/steps")).await.expect(200);
+    let step = |id: &str| {
+        let steps = steps["data"].as_array().unwrap().iter();
+        let mut steps = steps.filter(|step| step["id"] == id);
+        steps.next().cloned().unwrap()
+    };
+    let (read, split) = (step("read"), step("split"));
+    assert_eq!(read["status"], "failed");
+    // For good: trying again would not mend the document.
+    assert_eq!(read["attempt"], 1);
+    let message = read["error"]["message"].as_str().unwrap();
+    assert!(message.to_lowercase().contains("pdf"), "{message}");
+    assert_ne!(split["status"], "succeeded");
+    let error = &over["error"];
+    assert_eq!(
+        (&error["step"], &error["message"]),
+        (&json!("read"), &read["error"]["message"])
+    );
+    let logs = ada.client.get(&format!("{run}/logs")).await.expect(200);
+    assert!(logs["data"].is_array());
+    let body = json!({ "input": { "artifact_id": artifact["id"] } });
+    ada.client
+        .post(&format!("{pipeline}/runs"), body)
+        .await
+        .expect(202);
 }
 
 #[tokio::test]

@@ -1,12 +1,8 @@
 //! `cargo xtask lint`: everything that can be judged without running the tests.
 
-use std::{
-    path::Path,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{path::Path, process::Command, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::{
     codegen, process,
@@ -27,7 +23,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     if arguments.fix {
         codegen::run(root, &codegen::Arguments { check: false })?;
-        quietly(&mut fmt(root, &[])?)?;
+        fmt(root, &[])?;
     }
     let mut documentation = process::cargo(root)?;
     documentation
@@ -35,14 +31,14 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
         .env("RUSTDOCFLAGS", "-D warnings");
     let outcomes = [
         check("cargo fmt", || {
-            quietly(&mut fmt(root, &["--check", "--", "--files-with-diff"])?)
+            fmt(root, &["--check", "--", "--files-with-diff"])
         }),
         check("tidy", || tidy::check(root)),
         check("codegen", || {
             codegen::run(root, &codegen::Arguments { check: true })
         }),
-        check("cargo clippy", || quietly(&mut clippy(root)?)),
-        check("cargo doc", || quietly(&mut documentation)),
+        check("cargo clippy", || process::quietly(&mut clippy(root)?)),
+        check("cargo doc", || process::quietly(&mut documentation)),
     ];
     println!();
     for (name, passed, took) in outcomes {
@@ -55,10 +51,13 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn fmt(root: &Path, arguments: &[&str]) -> Result<Command> {
-    let mut command = process::cargo(root)?;
-    command.args(["fmt", "--all"]).args(arguments);
-    Ok(command)
+/// Formats the workspace, and the S3 server of the tests, which is a workspace of its own.
+fn fmt(root: &Path, arguments: &[&str]) -> Result<()> {
+    for workspace in [root, &root.join("xtask/s3")] {
+        let mut command = process::cargo(workspace)?;
+        process::quietly(command.args(["fmt", "--all"]).args(arguments))?;
+    }
+    Ok(())
 }
 
 fn clippy(root: &Path) -> Result<Command> {
@@ -87,31 +86,9 @@ fn check(name: &'static str, work: impl FnOnce() -> Result<()>) -> (&'static str
     (name, outcome.is_ok(), took)
 }
 
-/// Runs a program and keeps what it says to itself, unless it fails.
-fn quietly(command: &mut Command) -> Result<()> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("starting {command:?}"))?;
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    let ending = process::ending(output.status);
-    ensure!(output.status.success(), "{ending}\n{}", said.trim_end());
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_failure_carries_what_the_program_said() {
-        let mut command = Command::new("sh");
-        command.args(["-c", "echo one; echo two >&2; exit 3"]);
-        let error = quietly(&mut command).unwrap_err().to_string();
-        assert_eq!(error, "ended with status 3\none\ntwo");
-        quietly(&mut Command::new("true")).unwrap();
-    }
 
     #[test]
     fn a_check_that_fails_is_not_passed() {

@@ -4,9 +4,12 @@ mod bench;
 mod codegen;
 mod lint;
 mod model;
+mod pinned;
+mod pip;
 mod process;
 mod progress;
 mod serve;
+mod services;
 mod test;
 mod tidy;
 
@@ -28,6 +31,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Runs every test.
     Test(test::Arguments),
+    /// Starts, stops and shows the real servers that tests talk to.
+    Services(services::Arguments),
     /// Measures the server with optimizations, and fails where it is too slow or too large.
     Bench(bench::Arguments),
     /// Checks format, invariants, generated files, lints and documentation.
@@ -52,6 +57,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(arguments) => serve::run(&root, &arguments),
         Command::Test(arguments) => test::run(&root, &arguments),
+        Command::Services(arguments) => services::run(&root, &arguments),
         Command::Bench(arguments) => bench::run(&root, &arguments),
         Command::Lint(arguments) => lint::run(&root, &arguments),
         Command::Tidy(arguments) => tidy::run(&root, &arguments),

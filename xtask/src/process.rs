@@ -6,7 +6,7 @@ use std::{
     process::{Command, ExitStatus},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
 /// The project's own folder for what can be made again: `$XDG_CACHE_HOME/archesai`, or the same
@@ -97,9 +97,30 @@ pub(crate) fn ending(status: ExitStatus) -> String {
     }
 }
 
+/// Runs a program and keeps what it says to itself, unless it fails.
+pub(crate) fn quietly(command: &mut Command) -> Result<()> {
+    let output = command
+        .output()
+        .with_context(|| format!("starting {command:?}"))?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    let ending = ending(output.status);
+    ensure!(output.status.success(), "{ending}\n{}", said.trim_end());
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_carries_what_the_program_said() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo one; echo two >&2; exit 3"]);
+        let error = quietly(&mut command).unwrap_err().to_string();
+        assert_eq!(error, "ended with status 3\none\ntwo");
+        quietly(&mut Command::new("true")).unwrap();
+    }
 
     #[test]
     fn a_program_is_found_in_what_cargo_says() {

@@ -2,12 +2,13 @@
 
 use std::{path::Path, process::Command, time::Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::{model, process, progress::spoken};
+use crate::{model, process, progress::spoken, services};
 
 /// Runs every test: unit, property, conformance, examples, black-box and documentation tests.
-/// Uses cargo-nextest where it is installed, else plain `cargo test`.
+/// First starts the servers they talk to, unless they run, and leaves them running; see `cargo
+/// xtask services`. Uses cargo-nextest where it is installed, else plain `cargo test`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Only tests whose names contain one of these; nextest then leaves documentation tests out
@@ -21,8 +22,15 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     if let Err(error) = model::ensure(false) {
         eprintln!("warning: {error:#}");
     }
+    // So do those that need a server; and the command fails, whether they are among the filtered
+    // or not.
+    let (servers, faults) = services::for_tests(root)?;
+    for fault in &faults {
+        eprintln!("warning: {fault:#}");
+    }
     let mut outcomes = Vec::new();
     for (name, mut command) in suites(root, &arguments.filters)? {
+        command.envs(servers.clone());
         let began = Instant::now();
         let status = command
             .status()
@@ -35,6 +43,10 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
         println!("{name:<20} {outcome}   {:>10}", spoken(*took));
     }
     println!("{:<20} {:>19}", "all", spoken(began.elapsed()));
+    ensure!(
+        faults.is_empty(),
+        "not every server that tests need was there"
+    );
     for (name, status, _) in outcomes {
         if !status.success() {
             bail!("{name} {}", process::ending(status));

@@ -128,6 +128,15 @@ impl From<Error> for content::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Missing { .. } => Self::NoModel,
+            // What a provider says to an input that it does not take, and what one
+            // does to a local model that it breaks.
+            Error::Refused {
+                status: 400 | 413 | 422,
+                ..
+            }
+            | Error::Failed(_) => Self::TextRefused {
+                reason: error.to_string(),
+            },
             error => Self::unavailable(error),
         }
     }

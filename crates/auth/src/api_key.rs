@@ -31,6 +31,8 @@ pub struct ApiKey {
 /// What an API key is made from.
 #[derive(Clone, Debug)]
 pub struct NewApiKey {
+    /// The identity it gets; the same one again where the request may have been carried out before.
+    pub id: ApiKeyId,
     /// What to call it.
     pub name: String,
     /// What it may be used for; at least one.

@@ -16,6 +16,8 @@ pub enum Error {
         /// Which rule, and how to keep it.
         reason: &'static str,
     },
+    /// There is one with this identity, whoever's.
+    AlreadyExists,
     /// Another user has this email address.
     EmailTaken,
     /// The email address or the password is wrong; which of them is not said.
@@ -43,6 +45,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Invalid { field, reason } => write!(f, "{field} {reason}"),
+            Self::AlreadyExists => f.write_str("there is one with this identity"),
             Self::EmailTaken => f.write_str("the email address is taken"),
             Self::WrongCredentials => f.write_str("the email address or the password is wrong"),
             Self::InvalidToken => f.write_str("the token is not valid"),

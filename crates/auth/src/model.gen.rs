@@ -216,6 +216,16 @@ pub enum Event {
         /// Where it works now.
         active_organization_id: OrganizationId,
     },
+    /// A refresh token was exchanged; the session lasts longer.
+    #[serde(rename = "session.refreshed")]
+    SessionRefreshed {
+        /// The session.
+        session_id: SessionId,
+        /// Whose it is.
+        user_id: UserId,
+        /// Where it works now.
+        active_organization_id: OrganizationId,
+    },
     /// A session ended, and its tokens with it.
     #[serde(rename = "session.revoked")]
     SessionRevoked {
@@ -223,7 +233,7 @@ pub enum Event {
         session_id: SessionId,
         /// Whose it was.
         user_id: UserId,
-        /// `logout`, `revoked`, `password_changed` or `refresh_token_reused`.
+        /// `logout`, `revoked`, `password_changed`, `refresh_token_reused` or `expired`.
         reason: String,
     },
     /// An API key was made.
@@ -251,6 +261,7 @@ impl Event {
             Self::UserPasswordChanged { .. } => "user.password_changed",
             Self::SessionStarted { .. } => "session.started",
             Self::SessionUpdated { .. } => "session.updated",
+            Self::SessionRefreshed { .. } => "session.refreshed",
             Self::SessionRevoked { .. } => "session.revoked",
             Self::ApiKeyCreated { .. } => "api_key.created",
             Self::ApiKeyDeleted { .. } => "api_key.deleted",
@@ -265,6 +276,7 @@ impl Event {
             | Self::UserPasswordChanged { user_id, .. } => ("user", user_id.0),
             Self::SessionStarted { session_id, .. }
             | Self::SessionUpdated { session_id, .. }
+            | Self::SessionRefreshed { session_id, .. }
             | Self::SessionRevoked { session_id, .. } => ("session", session_id.0),
             Self::ApiKeyCreated { api_key_id, .. } | Self::ApiKeyDeleted { api_key_id, .. } => {
                 ("api_key", api_key_id.0)

@@ -36,11 +36,16 @@ pub trait Repository: Send + Sync + 'static {
     fn find_password_hash(&self, id: UserId)
     -> impl Future<Output = Result<Option<String>>> + Send;
 
+    /// Holds off other transactions that lock the same user until this one ends.
+    /// Alone, outside a transaction, it does nothing.
+    fn lock_user(&self, id: UserId) -> impl Future<Output = Result<()>> + Send;
+
     /// Adds a user.
     ///
     /// # Errors
     ///
-    /// [`EmailTaken`](crate::Error::EmailTaken) if another user has the address.
+    /// [`AlreadyExists`](crate::Error::AlreadyExists) if there is a user with the id, or else
+    /// [`EmailTaken`](crate::Error::EmailTaken) if there is one with the address.
     fn insert_user(
         &self,
         user: &User,
@@ -111,21 +116,29 @@ pub trait Repository: Send + Sync + 'static {
     /// Deletes a session. Answers whether it was there.
     fn delete_session(&self, id: SessionId) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Deletes the sessions that ended before `now`, and answers how many.
-    fn delete_expired_sessions(&self, now: SystemTime) -> impl Future<Output = Result<u64>> + Send;
+    /// At most `limit` of the sessions that have ended at `now`, in any order.
+    fn list_expired_sessions(
+        &self,
+        now: SystemTime,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Session>>> + Send;
 
     /// Adds an API key together with its digest.
+    ///
+    /// # Errors
+    ///
+    /// [`AlreadyExists`](crate::Error::AlreadyExists) if there is one with the id, whoever's.
     fn insert_api_key(
         &self,
         key: &ApiKey,
         token: &TokenDigest,
     ) -> impl Future<Output = Result<()>> + Send;
 
-    /// Finds an API key by its digest, expired or not.
-    fn find_api_key_by_token(
+    /// Finds an API key and its digest, expired or not.
+    fn find_api_key(
         &self,
-        token: &TokenDigest,
-    ) -> impl Future<Output = Result<Option<ApiKey>>> + Send;
+        id: ApiKeyId,
+    ) -> impl Future<Output = Result<Option<(ApiKey, TokenDigest)>>> + Send;
 
     /// The API keys of a user in an organization, newest first.
     fn list_api_keys(
@@ -134,13 +147,13 @@ pub trait Repository: Send + Sync + 'static {
         user: UserId,
     ) -> impl Future<Output = Result<Vec<ApiKey>>> + Send;
 
-    /// Deletes an API key of a user in an organization, and answers the digest it had.
+    /// Deletes an API key of a user in an organization. Answers whether it was there.
     fn delete_api_key(
         &self,
         organization: OrganizationId,
         user: UserId,
         id: ApiKeyId,
-    ) -> impl Future<Output = Result<Option<TokenDigest>>> + Send;
+    ) -> impl Future<Output = Result<bool>> + Send;
 
     /// Adds a signing key, its private part sealed.
     fn insert_signing_key(&self, key: &SigningKey) -> impl Future<Output = Result<()>> + Send;

@@ -9,7 +9,8 @@ mod sign_in;
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
-    ApiKey, Cache, Clock, Event, Ids, OrganizationId, Recorded, Session, SessionId, User, UserId,
+    ApiKey, ApiKeyId, Cache, Clock, Event, Ids, OrganizationId, Recorded, Session, SessionId, User,
+    UserId,
     ports::{AccessTokens, Memberships, OpaqueTokens, Passwords, Store, TokenDigest},
 };
 
@@ -22,8 +23,8 @@ pub trait Adapters: Send + Sync + 'static {
     type Store: Store;
     /// Remembers sessions, which every request asks for.
     type Sessions: Cache<SessionId, Session>;
-    /// Remembers API keys by their digest.
-    type ApiKeys: Cache<TokenDigest, ApiKey>;
+    /// Remembers API keys with their digests.
+    type ApiKeys: Cache<ApiKeyId, (ApiKey, TokenDigest)>;
     /// Remembers users.
     type Users: Cache<UserId, User>;
     /// Hashes passwords.
@@ -102,13 +103,13 @@ impl<A: Adapters> Service<A> {
     fn event(
         &self,
         organization_id: Option<OrganizationId>,
-        actor: UserId,
+        actor: impl Into<Option<UserId>>,
         event: Event,
     ) -> Recorded {
         Recorded {
             id: self.ids.next(),
             organization_id,
-            actor_id: Some(actor),
+            actor_id: actor.into(),
             occurred_at: self.clock.now(),
             event,
         }

@@ -1,5 +1,8 @@
 //! What a store of auth must do: one function for each promise of the port.
 
+pub mod program;
+pub mod races;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use archesai_auth::{
@@ -21,7 +24,7 @@ fn digest() -> TokenDigest {
     digest
 }
 
-fn user() -> User {
+pub(crate) fn user() -> User {
     let id = UserId(fresh());
     User {
         id,
@@ -33,7 +36,7 @@ fn user() -> User {
     }
 }
 
-fn session(user: &User) -> Session {
+pub(crate) fn session(user: &User) -> Session {
     Session {
         id: SessionId(fresh()),
         user_id: user.id,
@@ -42,6 +45,19 @@ fn session(user: &User) -> Session {
         created_at: time(0),
         refreshed_at: time(0),
         expires_at: time(1_000),
+    }
+}
+
+pub(crate) fn api_key(user: UserId) -> ApiKey {
+    ApiKey {
+        id: ApiKeyId(fresh()),
+        user_id: user,
+        organization_id: OrganizationId(fresh()),
+        name: "ci".to_owned(),
+        prefix: "ark_abc".to_owned(),
+        scopes: vec![Scope::ContentRead, Scope::WorkflowsRun],
+        created_at: time(0),
+        expires_at: Some(time(7)),
     }
 }
 
@@ -55,12 +71,13 @@ async fn stored_user(store: &impl Store) -> User {
 pub async fn suite(store: &impl Store) {
     users_are_found_as_they_were_put(store).await;
     an_address_is_taken_once(store).await;
+    an_id_is_taken_once(store).await;
     a_user_is_updated_from_the_version_before(store).await;
     sessions_are_found_by_id_and_newest_token(store).await;
     a_token_is_rotated_once_and_spent(store).await;
     a_switched_session_spends_its_token(store).await;
     live_sessions_are_listed_newest_first(store).await;
-    sessions_are_deleted_once_and_when_expired(store).await;
+    sessions_are_deleted_once_and_listed_when_expired(store).await;
     api_keys_belong_to_a_user_in_an_organization(store).await;
     signing_keys_are_listed_oldest_first(store).await;
     a_committed_transaction_is_seen_and_a_dropped_one_is_not(store).await;
@@ -97,6 +114,34 @@ async fn an_address_is_taken_once(store: &impl Store) {
     let refused = store.insert_user(&second, "hash").await;
     assert!(matches!(refused, Err(Error::EmailTaken)), "{refused:?}");
     assert_eq!(store.find_user(second.id).await.unwrap(), None);
+}
+
+async fn an_id_is_taken_once(store: &impl Store) {
+    let first = stored_user(store).await;
+    let other = User {
+        id: first.id,
+        ..user()
+    };
+    // The id decides, whether or not the address is taken as well.
+    for again in [&first, &other] {
+        let refused = store.insert_user(again, "other").await;
+        assert!(matches!(refused, Err(Error::AlreadyExists)), "{refused:?}");
+    }
+    let hash = store.find_password_hash(first.id).await.unwrap();
+    assert_eq!(hash.as_deref(), Some("hash"));
+
+    let (key, token) = (api_key(first.id), digest());
+    store.insert_api_key(&key, &token).await.unwrap();
+    let theirs = ApiKey {
+        id: key.id,
+        ..api_key(stored_user(store).await.id)
+    };
+    for again in [&key, &theirs] {
+        let refused = store.insert_api_key(again, &digest()).await;
+        assert!(matches!(refused, Err(Error::AlreadyExists)), "{refused:?}");
+    }
+    let found = store.find_api_key(key.id).await.unwrap();
+    assert_eq!(found, Some((key, token)));
 }
 
 async fn a_user_is_updated_from_the_version_before(store: &impl Store) {
@@ -219,7 +264,7 @@ async fn live_sessions_are_listed_newest_first(store: &impl Store) {
     assert_eq!(live, vec![second, first]);
 }
 
-async fn sessions_are_deleted_once_and_when_expired(store: &impl Store) {
+async fn sessions_are_deleted_once_and_listed_when_expired(store: &impl Store) {
     let user = stored_user(store).await;
     let (one, token) = (session(&user), digest());
     store.insert_session(&one, &token).await.unwrap();
@@ -241,28 +286,21 @@ async fn sessions_are_deleted_once_and_when_expired(store: &impl Store) {
         ..session(&user)
     };
     store.insert_session(&over, &digest()).await.unwrap();
-    assert!(store.delete_expired_sessions(time(3)).await.unwrap() >= 1);
-    assert_eq!(store.find_session(over.id).await.unwrap(), None);
+    let expired = async |at| store.list_expired_sessions(at, 1_000).await.unwrap();
+    assert!(!expired(time(2)).await.contains(&over));
+    assert!(expired(time(3)).await.contains(&over));
+    assert_eq!(store.list_expired_sessions(time(3), 0).await.unwrap(), []);
+    assert!(store.delete_session(over.id).await.unwrap());
 }
 
 async fn api_keys_belong_to_a_user_in_an_organization(store: &impl Store) {
     let user = stored_user(store).await;
-    let organization = OrganizationId(fresh());
-    let key = ApiKey {
-        id: ApiKeyId(fresh()),
-        user_id: user.id,
-        organization_id: organization,
-        name: "ci".to_owned(),
-        prefix: "ark_abc".to_owned(),
-        scopes: vec![Scope::ContentRead, Scope::WorkflowsRun],
-        created_at: time(0),
-        expires_at: Some(time(7)),
-    };
-    let token = digest();
+    let (key, token) = (api_key(user.id), digest());
+    let organization = key.organization_id;
     store.insert_api_key(&key, &token).await.unwrap();
     assert_eq!(
-        store.find_api_key_by_token(&token).await.unwrap().as_ref(),
-        Some(&key)
+        store.find_api_key(key.id).await.unwrap(),
+        Some((key.clone(), token))
     );
     assert_eq!(
         store.list_api_keys(organization, user.id).await.unwrap(),
@@ -278,14 +316,14 @@ async fn api_keys_belong_to_a_user_in_an_organization(store: &impl Store) {
             .delete_api_key(organization, user, key.id)
             .await
             .unwrap();
-        assert_eq!(deleted, None);
+        assert!(!deleted);
     }
     let deleted = store
         .delete_api_key(organization, user.id, key.id)
         .await
         .unwrap();
-    assert_eq!(deleted, Some(token));
-    assert_eq!(store.find_api_key_by_token(&token).await.unwrap(), None);
+    assert!(deleted);
+    assert_eq!(store.find_api_key(key.id).await.unwrap(), None);
 }
 
 async fn signing_keys_are_listed_oldest_first(store: &impl Store) {

@@ -11,8 +11,15 @@
 )]
 
 pub mod auth;
+pub mod blobs;
+pub mod caches;
+pub mod content;
+pub mod fakes;
+pub mod fault_proxy;
 pub mod organizations;
 pub mod platform;
+pub mod servers;
+pub mod signals;
 pub mod workflows;
 
 use uuid::Uuid;

@@ -1,5 +1,8 @@
 //! What a store of organizations must do: one function for each promise of the port.
 
+pub mod program;
+pub mod races;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use archesai_organizations::{
@@ -75,6 +78,7 @@ async fn stored(store: &impl Store) -> Organization {
 pub async fn suite(store: &impl Store) {
     an_organization_is_found_as_it_was_put(store).await;
     a_user_has_one_personal_organization(store).await;
+    an_id_is_taken_once(store).await;
     an_organization_is_updated_from_the_version_before(store).await;
     members_are_found_within_their_organization_only(store).await;
     members_are_listed_in_pages_that_stay_put(store).await;
@@ -114,6 +118,38 @@ async fn a_user_has_one_personal_organization(store: &impl Store) {
         matches!(refused, Err(Error::AlreadyHasPersonal)),
         "{refused:?}"
     );
+}
+
+async fn an_id_is_taken_once(store: &impl Store) {
+    let personal = Organization {
+        personal_of: Some(UserId(fresh())),
+        ..organization(0)
+    };
+    store.insert_organization(&personal).await.unwrap();
+    let other = Organization {
+        id: personal.id,
+        ..organization(1)
+    };
+    // The id decides, whether or not there is a personal one as well.
+    for again in [&personal, &other] {
+        let refused = store.insert_organization(again).await;
+        assert!(matches!(refused, Err(Error::AlreadyExists)), "{refused:?}");
+    }
+    let here = personal.id;
+    assert_eq!(store.find_organization(here).await.unwrap(), Some(personal));
+
+    let (one, token) = (invitation(here, 0), digest());
+    store.insert_invitation(&one, &token).await.unwrap();
+    let theirs = Invitation {
+        id: one.id,
+        ..invitation(stored(store).await.id, 0)
+    };
+    for again in [&one, &theirs] {
+        let refused = store.insert_invitation(again, &digest()).await;
+        assert!(matches!(refused, Err(Error::AlreadyExists)), "{refused:?}");
+    }
+    let found = store.find_invitation_by_token(&token).await.unwrap();
+    assert_eq!(found, Some(one));
 }
 
 async fn an_organization_is_updated_from_the_version_before(store: &impl Store) {

@@ -7,7 +7,7 @@ use std::{
 
 use archesai_platform::{
     events::EventLog,
-    idempotency::{Claim, IdempotencyKeys},
+    idempotency::{Claim, IdempotencyKeys, RequestKey},
     limits::{Quota, RateLimiter},
 };
 
@@ -17,65 +17,105 @@ fn time(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds)
 }
 
-fn key() -> [u8; 32] {
+fn key() -> RequestKey {
     let mut key = [0; 32];
     key[..16].copy_from_slice(&fresh().to_be_bytes());
     key
 }
 
-/// Runs every check on idempotency keys.
-pub async fn idempotency_suite(keys: &impl IdempotencyKeys) {
-    let (key, other) = (key(), key());
-    let lease = Duration::from_mins(1);
-    let claim = async |print: u8, at: u64| {
-        keys.claim(&key, &[print; 32], time(at), lease)
-            .await
-            .unwrap()
-    };
-    assert_eq!(claim(1, 0).await, Claim::Ours);
-    assert_eq!(claim(1, 1).await, Claim::InProgress);
-    assert_eq!(claim(2, 1).await, Claim::Different);
-    // A claim that was neither finished nor released within its lease is nobody's.
-    assert_eq!(claim(2, 61).await, Claim::Ours);
-    keys.release(&key).await.unwrap();
-    assert_eq!(claim(1, 62).await, Claim::Ours);
-    keys.finish(&key, b"answer").await.unwrap();
-    let done = Claim::Done {
-        fingerprint: [1; 32],
-        answer: b"answer".to_vec(),
-    };
-    assert_eq!(claim(1, 63).await, done);
-    assert_eq!(claim(2, 1_000).await, done);
-    // What was carried out is not released.
-    keys.release(&key).await.unwrap();
-    assert_eq!(claim(1, 1_001).await, done);
+const LEASE: Duration = Duration::from_mins(1);
 
-    assert_eq!(
-        keys.claim(&other, &[1; 32], time(500), lease)
-            .await
-            .unwrap(),
-        Claim::Ours
-    );
-    assert!(keys.sweep(time(200)).await.unwrap() >= 1);
-    assert_eq!(claim(3, 1_002).await, Claim::Ours);
-    assert_eq!(
-        keys.claim(&other, &[1; 32], time(501), lease)
-            .await
-            .unwrap(),
-        Claim::InProgress
-    );
+/// Claims made with one key, for a request that a number stands for, at so many seconds.
+async fn claim(keys: &impl IdempotencyKeys, key: &RequestKey, asked: u8, at: u64) -> Claim {
+    keys.claim(key, &[asked; 32], time(at), LEASE)
+        .await
+        .unwrap()
 }
 
-/// Of many claims at the same moment, one wins.
-pub async fn one_claim_wins(keys: &impl IdempotencyKeys) {
+/// Runs every check on idempotency keys.
+pub async fn idempotency_suite(keys: &impl IdempotencyKeys) {
+    a_request_is_claimed_once(keys).await;
+    a_claim_that_lapsed_is_taken_over_by_its_like(keys).await;
+    an_answer_is_kept(keys).await;
+    a_released_key_is_free_again(keys).await;
+    whoever_was_overtaken_changes_nothing(keys).await;
+    old_requests_are_swept(keys).await;
+    one_claim_wins(keys).await;
+}
+
+async fn a_request_is_claimed_once(keys: &impl IdempotencyKeys) {
+    let (one, other) = (key(), key());
+    assert_eq!(claim(keys, &one, 1, 0).await, Claim::Ours);
+    assert_eq!(claim(keys, &one, 1, 59).await, Claim::InProgress);
+    assert_eq!(claim(keys, &one, 2, 1).await, Claim::Different);
+    assert_eq!(claim(keys, &other, 2, 1).await, Claim::Ours);
+}
+
+async fn a_claim_that_lapsed_is_taken_over_by_its_like(keys: &impl IdempotencyKeys) {
     let key = key();
-    let claims = (0..16).map(|_| keys.claim(&key, &[1; 32], time(0), Duration::from_mins(1)));
-    let claims = futures_util::future::join_all(claims).await;
-    let ours = claims
-        .into_iter()
-        .filter(|claim| matches!(claim, Ok(Claim::Ours)))
-        .count();
-    assert_eq!(ours, 1);
+    assert_eq!(claim(keys, &key, 1, 0).await, Claim::Ours);
+    // The first may have taken effect.
+    assert_eq!(claim(keys, &key, 2, 60).await, Claim::Different);
+    assert_eq!(claim(keys, &key, 1, 60).await, Claim::Ours);
+    assert_eq!(claim(keys, &key, 1, 119).await, Claim::InProgress);
+    assert_eq!(claim(keys, &key, 1, 120).await, Claim::Ours);
+}
+
+async fn an_answer_is_kept(keys: &impl IdempotencyKeys) {
+    let key = key();
+    assert_eq!(claim(keys, &key, 1, 0).await, Claim::Ours);
+    // Late, but nobody was faster.
+    keys.finish(&key, time(0), b"answer").await.unwrap();
+    let done = Claim::Done(b"answer".to_vec());
+    assert_eq!(claim(keys, &key, 1, 1).await, done);
+    assert_eq!(claim(keys, &key, 2, 1).await, Claim::Different);
+    // What was carried out is not released.
+    keys.release(&key, time(0)).await.unwrap();
+    assert_eq!(claim(keys, &key, 1, 1_000).await, done);
+}
+
+async fn a_released_key_is_free_again(keys: &impl IdempotencyKeys) {
+    let key = key();
+    assert_eq!(claim(keys, &key, 1, 0).await, Claim::Ours);
+    keys.release(&key, time(0)).await.unwrap();
+    assert_eq!(claim(keys, &key, 2, 1).await, Claim::Ours);
+}
+
+async fn whoever_was_overtaken_changes_nothing(keys: &impl IdempotencyKeys) {
+    let key = key();
+    for at in [0, 60] {
+        assert_eq!(claim(keys, &key, 1, at).await, Claim::Ours);
+    }
+    keys.release(&key, time(0)).await.unwrap();
+    keys.finish(&key, time(0), b"late").await.unwrap();
+    assert_eq!(claim(keys, &key, 1, 61).await, Claim::InProgress);
+    keys.finish(&key, time(60), b"answer").await.unwrap();
+    keys.finish(&key, time(0), b"later").await.unwrap();
+    let done = Claim::Done(b"answer".to_vec());
+    assert_eq!(claim(keys, &key, 1, 62).await, done);
+}
+
+async fn old_requests_are_swept(keys: &impl IdempotencyKeys) {
+    let (old, done, young) = (key(), key(), key());
+    for (key, at) in [(&old, 0), (&done, 0), (&young, 10)] {
+        assert_eq!(claim(keys, key, 1, at).await, Claim::Ours);
+    }
+    keys.finish(&done, time(0), b"answer").await.unwrap();
+    assert!(keys.sweep(time(10)).await.unwrap() >= 2);
+    assert_eq!(claim(keys, &old, 2, 11).await, Claim::Ours);
+    assert_eq!(claim(keys, &done, 2, 11).await, Claim::Ours);
+    assert_eq!(claim(keys, &young, 1, 11).await, Claim::InProgress);
+}
+
+async fn one_claim_wins(keys: &impl IdempotencyKeys) {
+    let key = key();
+    // Of new ones, and of those that take over.
+    for at in [0, 60] {
+        let claims = (0..16).map(|_| claim(keys, &key, 1, at));
+        let claims = futures_util::future::join_all(claims).await;
+        let won = claims.iter().filter(|claim| **claim == Claim::Ours).count();
+        assert_eq!(won, 1);
+    }
 }
 
 /// Runs every check on rate limits.

@@ -75,7 +75,11 @@ impl<S: Store> World<'_, S> {
     }
 
     async fn state(&self, run: RunId) -> RunState {
-        let states = self.store.lock_runs(&[(self.ours, run)]).await.unwrap();
+        let states = self
+            .store
+            .lock_runs(&[(self.ours, run)], &[])
+            .await
+            .unwrap();
         states.into_iter().next().unwrap()
     }
 
@@ -102,7 +106,7 @@ impl<S: Store> World<'_, S> {
         let scope = archesai_workflows::ports::Scope::System;
         let transaction = self.store.begin(scope).await.unwrap();
         let run = (changes.run.organization_id, changes.run.id);
-        transaction.lock_runs(&[run]).await.unwrap();
+        transaction.lock_runs(&[run], &[]).await.unwrap();
         transaction.apply(&[changes]).await.unwrap();
         transaction.commit().await.unwrap();
     }

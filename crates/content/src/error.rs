@@ -22,8 +22,8 @@ pub enum Error {
     VersionConflict,
     /// The organization has a label of this name.
     LabelTaken,
-    /// There is an artifact with this identity.
-    ArtifactExists,
+    /// There is one with this identity, whoever's.
+    AlreadyExists,
     /// The upload has more bytes than an artifact may have.
     TooLarge {
         /// How many bytes an artifact may have.
@@ -31,6 +31,11 @@ pub enum Error {
     },
     /// The upload took longer than an upload may take.
     TooSlow,
+    /// The embedding model has no vector for a text, and asking again changes nothing.
+    TextRefused {
+        /// Why, for people.
+        reason: String,
+    },
     /// What was asked for needs an embedding model, and none is configured.
     NoModel,
     /// The embedding given has another number of dimensions than those it would be compared with.
@@ -56,11 +61,17 @@ impl fmt::Display for Error {
             Self::NotFound => f.write_str("there is no such thing"),
             Self::VersionConflict => f.write_str("it was changed in the meantime"),
             Self::LabelTaken => f.write_str("there is a label of this name"),
-            Self::ArtifactExists => f.write_str("there is an artifact with this identity"),
+            Self::AlreadyExists => f.write_str("there is one with this identity"),
             Self::TooLarge { limit } => {
                 write!(f, "an artifact may have {limit} bytes at most")
             }
             Self::TooSlow => f.write_str("the upload took too long; begin it again"),
+            Self::TextRefused { reason } => {
+                write!(
+                    f,
+                    "the embedding model has no vector for the text: {reason}"
+                )
+            }
             Self::NoModel => f.write_str(
                 "no embedding model is configured; an operator puts one into the folder that \
                  ARCHESAI_MODEL_DIR names or configures an embedding provider, \

@@ -7,7 +7,7 @@
 //! depends on `std` and `serde`, and a test keeps it that way.
 //!
 //! An artifact is stored by [`Service::upload`], which streams its bytes. It then
-//! waits to be indexed; whoever runs [`Service::index_next`] in the background
+//! waits to be indexed; whoever runs [`Service::claim_work`] in the background
 //! extracts its text, splits it, embeds it where there is a model, and makes it
 //! searchable at once. [`Service::search`] finds its passages.
 
@@ -32,4 +32,4 @@ pub use json::Json;
 pub use kernel::*;
 pub use model::*;
 pub use search::{Hit, SearchFilter, SearchRequest};
-pub use service::{Adapters, ArtifactChanges, NewArtifact, Service, Settings, Upload};
+pub use service::{Adapters, ArtifactChanges, IndexWork, NewArtifact, Service, Settings, Upload};

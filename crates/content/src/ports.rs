@@ -6,7 +6,7 @@
 //! the other errors a method may give are said at the method, and adapters give
 //! them for that reason only.
 
-use std::{error, fmt, ops::Range, time::SystemTime};
+use std::{error, fmt, ops::Range, sync::Arc, time::SystemTime};
 
 use crate::{
     Artifact, ArtifactFilter, ArtifactId, ArtifactSort, Chunk, ChunkId, Hit, IndexStatus, Label,
@@ -27,7 +27,8 @@ pub trait Repository: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`ArtifactExists`](crate::Error::ArtifactExists) if there is one with the id, whoever's.
+    /// [`AlreadyExists`](crate::Error::AlreadyExists) if there is one with the id, whoever's;
+    /// [`NotFound`](crate::Error::NotFound) if the organization's content is erased.
     fn insert_artifact(
         &self,
         organization: OrganizationId,
@@ -80,15 +81,28 @@ pub trait Repository: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`LabelTaken`](crate::Error::LabelTaken) if the organization has one of this name.
+    /// [`AlreadyExists`](crate::Error::AlreadyExists) if there is one with the id, whoever's, or
+    /// else [`LabelTaken`](crate::Error::LabelTaken) if the organization has one of this name;
+    /// [`NotFound`](crate::Error::NotFound) if the organization's content is erased.
     fn insert_label(
         &self,
         organization: OrganizationId,
         label: &Label,
     ) -> impl Future<Output = Result<()>> + Send;
 
+    /// Finds a label.
+    fn find_label(
+        &self,
+        organization: OrganizationId,
+        id: LabelId,
+    ) -> impl Future<Output = Result<Option<Label>>> + Send;
+
     /// Adds those of the labels whose names the organization does not have, and
     /// answers these.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::Error::NotFound) if the organization's content is erased.
     fn ensure_labels(
         &self,
         organization: OrganizationId,
@@ -119,7 +133,8 @@ pub trait Repository: Send + Sync + 'static {
         id: LabelId,
     ) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Remembers that the bytes under a key are to be deleted once it is `due`.
+    /// Remembers that the bytes under a key are to be deleted once it is `due`,
+    /// whatever was said of them before.
     fn insert_blob_deletion(
         &self,
         organization: OrganizationId,
@@ -149,6 +164,34 @@ pub trait Repository: Send + Sync + 'static {
         organization: OrganizationId,
         blob_key: &str,
     ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Writes down that an organization's content is to be erased, `due` at once.
+    /// From the commit on no artifact and no label can be added to it, ever.
+    /// Doing it again changes nothing.
+    fn begin_erasure(
+        &self,
+        organization: OrganizationId,
+        now: SystemTime,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Claims erasures that are due, the longest due first, and makes them due
+    /// at `claim.until`: of two calls at the same moment no two answer the same one.
+    fn claim_erasures(&self, claim: &Claim) -> impl Future<Output = Result<Vec<Erasure>>> + Send;
+
+    /// Says when an erasure is due again; `None` if nothing can be left.
+    fn schedule_erasure(
+        &self,
+        organization: OrganizationId,
+        due: Option<SystemTime>,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Deletes passages of an artifact, at most `limit`, and answers how many.
+    fn delete_passages(
+        &self,
+        organization: OrganizationId,
+        id: ArtifactId,
+        limit: u32,
+    ) -> impl Future<Output = Result<u32>> + Send;
 
     /// Claims artifacts that wait to be indexed, the longest waiting first, until
     /// `claim.until`, and counts the attempt: of two calls at the same moment no
@@ -197,21 +240,45 @@ pub trait Repository: Send + Sync + 'static {
     ) -> impl Future<Output = Result<bool>> + Send;
 
     /// Claims passages that have no embedding of a model, those first that were
-    /// never claimed, until `claim.until`. A claim that has run out may be claimed anew.
+    /// never claimed, until `claim.until`, and counts the attempt. A claim that
+    /// has run out may be claimed anew: one passage at a time, for it may be the
+    /// reason why the claim before came to no end.
     fn claim_unembedded(
         &self,
         model: &ModelInfo,
         claim: &Claim,
     ) -> impl Future<Output = Result<Vec<UnembeddedChunk>>> + Send;
 
+    /// Hands claims on passages back, to be claimed again from `due` on, as if the
+    /// attempts had not been made.
+    fn release_unembedded(
+        &self,
+        organization: OrganizationId,
+        passages: &[ChunkId],
+        due: SystemTime,
+    ) -> impl Future<Output = Result<()>> + Send;
+
     /// Writes what a model made of passages, in place of what another made of
     /// them; passages that are gone are left out. The vectors have unit length.
+    /// An artifact that had failed for the lack of an embedding becomes indexed
+    /// when it lacks none any more: answers these.
     fn store_embeddings(
         &self,
         organization: OrganizationId,
         model: &ModelInfo,
         embeddings: &[(ChunkId, Vec<f32>)],
-    ) -> impl Future<Output = Result<()>> + Send;
+    ) -> impl Future<Output = Result<Vec<ArtifactId>>> + Send;
+
+    /// Writes that a model makes no embedding of a passage: it does not wait for
+    /// one of this model any more, and its artifact has failed, with the error.
+    /// Answers which that is; `None` if the passage is gone.
+    fn refuse_embedding(
+        &self,
+        organization: OrganizationId,
+        model: &ModelInfo,
+        passage: ChunkId,
+        error: &str,
+    ) -> impl Future<Output = Result<Option<ArtifactId>>> + Send;
 
     /// The models whose embeddings an organization has, the most used first.
     fn list_models(
@@ -299,6 +366,15 @@ pub struct BlobDeletion {
     pub blob_key: String,
 }
 
+/// The end of all that an organization has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Erasure {
+    /// Whose content is erased.
+    pub organization_id: OrganizationId,
+    /// Since when nothing can be added to it.
+    pub begun_at: SystemTime,
+}
+
 /// A claim to index an artifact.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IndexJob {
@@ -333,6 +409,8 @@ pub struct UnembeddedChunk {
     pub id: ChunkId,
     /// Its text.
     pub text: String,
+    /// Which attempt this is, from 1.
+    pub attempts: u32,
 }
 
 /// Keeps bytes under keys. A key has ASCII letters, digits, `-` and `/` in it.
@@ -396,7 +474,9 @@ pub trait Embedder: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`NoModel`](crate::Error::NoModel) where there is none.
+    /// [`NoModel`](crate::Error::NoModel) where there is none;
+    /// [`TextRefused`](crate::Error::TextRefused) if the model will have nothing to do with
+    /// one of the texts, however often it is asked.
     fn embed(&self, texts: Vec<String>) -> impl Future<Output = Result<Vec<Vec<f32>>>> + Send;
 }
 
@@ -431,6 +511,8 @@ pub struct ExtractedText {
 pub enum ExtractionError {
     /// Files of this kind have none, or none that can be found.
     Unsupported,
+    /// There was no room for the work; there may be later.
+    Busy,
     /// The file is broken or asks for more work than is given to one; why, for
     /// the person who stored it.
     Damaged(String),
@@ -440,6 +522,7 @@ impl fmt::Display for ExtractionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unsupported => f.write_str("no text can be found in files of this kind"),
+            Self::Busy => f.write_str("there is no room for the work"),
             Self::Damaged(reason) => f.write_str(reason),
         }
     }
@@ -463,4 +546,10 @@ pub struct Passage {
 pub trait Wakeups: Send + Sync + 'static {
     /// An artifact waits to be indexed.
     fn wake(&self);
+}
+
+impl<T: Wakeups + ?Sized> Wakeups for Arc<T> {
+    fn wake(&self) {
+        (**self).wake();
+    }
 }

@@ -3,6 +3,7 @@
 mod artifacts;
 mod blobs;
 mod embeddings;
+mod erasure;
 mod indexing;
 mod labels;
 mod passages;
@@ -17,6 +18,7 @@ use crate::{
 };
 
 pub use artifacts::ArtifactChanges;
+pub use indexing::IndexWork;
 pub use upload::{NewArtifact, Upload};
 
 /// The adapters content runs on, chosen by whoever composes it.
@@ -50,7 +52,8 @@ pub struct Settings {
     pub lease: Duration,
     /// How long to wait before work that could not be done is tried again.
     pub retry_delay: Duration,
-    /// How often to begin indexing an artifact that never comes to an end.
+    /// How often to begin indexing an artifact that never comes to an end, and
+    /// to ask for an embedding that the model refuses.
     pub max_index_attempts: u32,
     /// How many passages to embed in one call.
     pub embed_batch: u32,

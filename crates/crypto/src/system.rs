@@ -21,16 +21,16 @@ fn now() -> SystemTime {
     UNIX_EPOCH + since.saturating_sub(beyond)
 }
 
-/// Implements the ports of a domain: the domains share no types.
+/// Implements the ports of the domains and of `platform`: they share no types.
 macro_rules! system {
-    ($($domain:ident),*) => {$(
-        impl $domain::Clock for System {
+    ($($($module:ident)::+),*) => {$(
+        impl $($module)::+::Clock for System {
             fn now(&self) -> SystemTime {
                 now()
             }
         }
 
-        impl $domain::Ids for System {
+        impl $($module)::+::Ids for System {
             #[expect(clippy::disallowed_methods, reason = "the one place that makes identifiers")]
             fn next(&self) -> u128 {
                 Uuid::now_v7().as_u128()
@@ -42,5 +42,6 @@ system!(
     archesai_auth,
     archesai_organizations,
     archesai_workflows,
-    archesai_content
+    archesai_content,
+    archesai_platform::system
 );

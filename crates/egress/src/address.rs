@@ -26,7 +26,7 @@ pub enum Kind {
     Unspecified,
     /// Examples (RFC 5737, RFC 3849, RFC 9637).
     Documentation,
-    /// IPv6 that stands for an IPv4 address (RFC 4291, RFC 6052, RFC 3056, RFC 4380).
+    /// IPv6 that stands for an IPv4 address (RFC 4291, RFC 6052, RFC 3056, RFC 4380, RFC 5214).
     Embedded,
     /// The host of a virtual machine.
     Metadata,
@@ -83,13 +83,14 @@ fn not_public_v6(address: Ipv6Addr) -> Option<Kind> {
     Some(match address.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0] => Kind::Unspecified,
         [0, 0, 0, 0, 0, 0, 0, 1] => Kind::Loopback,
-        // Compatible, mapped and translated; NAT64 of both kinds; Teredo; 6to4.
+        // Compatible, mapped and translated; NAT64 of both kinds; Teredo; 6to4; ISATAP.
         [0, 0, 0, 0, 0, 0 | 0xffff, ..]
         | [0, 0, 0, 0, 0xffff, 0, ..]
         | [0x64, 0xff9b, 0, 0, 0, 0, ..]
         | [0x64, 0xff9b, 1, ..]
         | [0x2001, 0, ..]
-        | [0x2002, ..] => Kind::Embedded,
+        | [0x2002, ..]
+        | [_, _, _, _, 0 | 0x200, 0x5efe, ..] => Kind::Embedded,
         [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => Kind::Documentation,
         [0xff00..=0xffff, ..] => Kind::Multicast,
         [0xfe80..=0xfebf, ..] => Kind::LinkLocal,
@@ -176,6 +177,8 @@ mod tests {
             ("64:ff9b:1::a00:1", Kind::Embedded),
             ("2001::1", Kind::Embedded),
             ("2002:7f00:1::", Kind::Embedded),
+            ("2a00:1450::5efe:a00:1", Kind::Embedded),
+            ("2a00:1450::200:5efe:a00:1", Kind::Embedded),
             ("2001:db8::1", Kind::Documentation),
             ("3fff::1", Kind::Documentation),
             ("3fff:fff::1", Kind::Documentation),

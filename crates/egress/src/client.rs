@@ -20,8 +20,6 @@ use crate::{
 pub struct Config {
     /// What is reachable although it is not public.
     pub allow: Vec<Rule>,
-    /// The ports that may be connected to; every one where none is named.
-    pub ports: Vec<u16>,
     /// How long a connection may take to come about.
     pub connect_timeout: Duration,
     /// What the client calls itself where a request does not say.
@@ -32,7 +30,6 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             allow: Vec::new(),
-            ports: Vec::new(),
             connect_timeout: Duration::from_secs(10),
             user_agent: concat!("archesai/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
@@ -44,7 +41,6 @@ impl Default for Config {
 pub struct Client {
     http: reqwest::Client,
     rules: Arc<[Rule]>,
-    ports: Arc<[u16]>,
 }
 
 /// One request on its way through redirects.
@@ -98,7 +94,6 @@ impl Client {
         Ok(Self {
             http: http.map_err(|error| Error::Setup(error.into()))?,
             rules,
-            ports: config.ports.into(),
         })
     }
 
@@ -142,7 +137,7 @@ impl Client {
 
     /// One request and the head of its answer.
     async fn exchange(&self, journey: &Journey) -> Result<reqwest::Response> {
-        url::check(&journey.url, &self.rules, &self.ports)?;
+        url::check(&journey.url, &self.rules)?;
         let mut request = self
             .http
             .request(journey.method.clone(), journey.url.clone())
@@ -240,7 +235,6 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("rules", &self.rules)
-            .field("ports", &self.ports)
             .finish_non_exhaustive()
     }
 }

@@ -44,11 +44,6 @@ pub enum Error {
         /// Why the first of its addresses is not public.
         kind: Kind,
     },
-    /// The port is not one that this client may connect to.
-    Port {
-        /// The port.
-        port: u16,
-    },
     /// The name has no address, or the name service does not answer.
     NoAddress {
         /// The name.
@@ -108,7 +103,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const ALLOW: &str = "an operator can allow it with egress.allow";
+        const ALLOW: &str = "an operator can allow it with egress_allow";
         match self {
             Self::Url { reason } => write!(f, "the URL cannot be followed: {reason}"),
             Self::Method { method } => {
@@ -124,11 +119,6 @@ impl fmt::Display for Error {
             Self::Host { host, kind } => write!(
                 f,
                 "the host {host} is not reachable from pipelines: its address is {kind}; {ALLOW}"
-            ),
-            Self::Port { port } => write!(
-                f,
-                "the port {port} is not reachable from pipelines; an operator can allow it with \
-                 egress.ports"
             ),
             Self::NoAddress { host } => write!(f, "the host {host} has no address"),
             Self::Connect { host, .. } => write!(f, "the host {host} cannot be connected to"),

@@ -1,20 +1,11 @@
-//! The application: every operation, the contract, and what is asked of a
-//! server besides, behind one wrapper.
+//! The application: every operation, and the docs.
 
-use std::sync::Arc;
-
-use actix_web::{
-    HttpResponse,
-    http::{StatusCode, header},
-    web,
-};
-use serde_json::json;
+use actix_web::{HttpResponse, http::StatusCode, web};
 
 use crate::{
     Gate, Problem, docs,
-    gate::Readiness,
-    generated::{auth, content, organizations, workflows},
-    handlers::{Auth, Content, Organizations, Workflows},
+    generated::{auth, content, organizations, system, workflows},
+    handlers::{Auth, Content, Organizations, System, Workflows},
 };
 
 /// What the handlers work with.
@@ -32,6 +23,8 @@ pub struct Api<
     pub workflows: web::Data<Workflows<W>>,
     /// Artifacts, labels and search.
     pub content: web::Data<Content<C>>,
+    /// The server itself.
+    pub system: web::Data<System>,
 }
 
 /// The application, to be configured into an actix `App` wrapped in [`crate::observe`].
@@ -45,10 +38,6 @@ pub struct App<
     pub api: Api<A, O, W, C>,
     /// What every request passes.
     pub gate: web::Data<Gate>,
-    /// Whether what the server depends on can be reached.
-    pub readiness: Arc<dyn Readiness>,
-    /// Writes the metrics in the text format of Prometheus.
-    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
 }
 
 impl<
@@ -66,48 +55,15 @@ impl<
             .app_data(self.api.organizations.clone())
             .app_data(self.api.workflows.clone())
             .app_data(self.api.content.clone())
-            .app_data(web::Data::from(Arc::clone(&self.readiness)))
-            .app_data(web::Data::from(Arc::clone(&self.metrics)));
+            .app_data(self.api.system.clone());
         auth::routes::<Auth<A>>(config);
         organizations::routes::<Organizations<O, A>>(config);
         workflows::routes::<Workflows<W>>(config);
         content::routes::<Content<C>>(config);
+        system::routes::<System>(config);
         docs::routes(config);
-        config
-            .route("/healthz", web::get().to(alive))
-            .route("/readyz", web::get().to(ready))
-            .route("/metrics", web::get().to(metrics))
-            .default_service(web::to(unknown));
+        config.default_service(web::to(unknown));
     }
-}
-
-/// Whether the process is alive.
-async fn alive() -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "status": "ok" }))
-}
-
-/// Whether the server can do its work: one line for each dependency.
-async fn ready(readiness: web::Data<dyn Readiness>) -> HttpResponse {
-    let checks = readiness.check().await;
-    let well = checks.iter().all(|(_, fault)| fault.is_none());
-    let lines: Vec<String> = checks
-        .into_iter()
-        .map(|(name, fault)| format!("{name}: {}", fault.unwrap_or_else(|| "ok".to_owned())))
-        .collect();
-    let status = if well {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    HttpResponse::build(status)
-        .content_type("text/plain; charset=utf-8")
-        .body(lines.join("\n") + "\n")
-}
-
-async fn metrics(render: web::Data<dyn Fn() -> String + Send + Sync>) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4"))
-        .body(render())
 }
 
 async fn unknown() -> Result<HttpResponse, Problem> {

@@ -12,19 +12,17 @@ use validator::{Validate, ValidationErrors, ValidationErrorsKind};
 
 use crate::{Fault, Problem, Settings, strict};
 
-/// Reads a JSON body into a type.
+/// Reads a JSON body of at most `limit` bytes into a type.
 pub(crate) async fn read<T: DeserializeOwned + Validate>(
     request: &HttpRequest,
     payload: web::Payload,
     settings: &Settings,
+    limit: usize,
 ) -> Result<T, Problem> {
     require_json(request)?;
-    let bytes = tokio::time::timeout(
-        settings.body_timeout,
-        collect(payload, settings.max_json_bytes),
-    )
-    .await
-    .map_err(|_| stalled())??;
+    let bytes = tokio::time::timeout(settings.body_timeout, collect(payload, limit))
+        .await
+        .map_err(|_| stalled())??;
     parse(&bytes, settings.max_json_depth)
 }
 

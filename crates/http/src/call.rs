@@ -1,7 +1,7 @@
 //! One call of an operation, from the request to the answer. Every generated
 //! handler goes through here, so that nothing can be left out.
 
-use std::{future::Future, net::IpAddr, sync::Arc};
+use std::{cell::Cell, net::IpAddr, sync::Arc};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -10,18 +10,24 @@ use actix_web::{
 };
 use archesai_auth::{Identity, Scope};
 use archesai_organizations::{OrganizationId, Role, UserId};
-use archesai_platform::limits::{Decision, Quota};
+use archesai_platform::limits::{Decision, Quota, RateLimiter as _};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 use validator::Validate;
 
-use crate::{Access, Gate, Operation, Place, Problem, body, idempotency, observe, query};
+use crate::{
+    Access, Gate, Operation, Place, Problem, body, condition, idempotency, observe, query,
+    room::Seat,
+};
 
 pub use crate::{
     answer::{Answer, Versioned},
     caller::{Caller, Guest},
     query::PathValue,
 };
+
+/// The largest body that is taken without a credential, in bytes.
+const MAX_GUEST_BYTES: usize = 256 << 10;
 
 /// One call of an operation, let through by the gate.
 pub struct Call {
@@ -30,6 +36,8 @@ pub struct Call {
     operation: &'static Operation,
     guest: Guest,
     caller: Option<Caller>,
+    /// Held while the server works on the call.
+    seat: Cell<Option<Seat>>,
 }
 
 impl Call {
@@ -70,10 +78,11 @@ impl Call {
         operation: &'static Operation,
     ) -> Result<Self, Problem> {
         let call = Self::enter(request, operation)?;
-        if operation.access != Access::Public {
-            return Err(Problem::unauthorized("this takes a credential"));
+        match operation.access {
+            Access::Unlimited => {}
+            Access::Public => call.count_guest().await?,
+            _ => return Err(Problem::unauthorized("this takes a credential")),
         }
-        call.count_guest().await?;
         Ok(call)
     }
 
@@ -86,6 +95,11 @@ impl Call {
         observe::entered(request, operation);
         let gate = request.app_data::<web::Data<Gate>>();
         let gate = Arc::clone(gate.ok_or_else(|| Problem::unavailable("no gate"))?);
+        // How the server is must be told above all when it has too much to do.
+        let seat = match operation.access {
+            Access::Unlimited => None,
+            _ => Some(gate.room.enter()?),
+        };
         let user_agent = request.headers().get(header::USER_AGENT);
         let guest = Guest {
             address: address(request, gate.settings.trust_forwarded),
@@ -99,7 +113,13 @@ impl Call {
             operation,
             guest,
             caller: None,
+            seat: Cell::new(seat),
         })
+    }
+
+    /// Gives the seat back, before what takes as long as the client takes.
+    pub(crate) fn wait_for_client(&self) {
+        self.seat.take();
     }
 
     /// Checks again that the caller may be here, for an answer that takes its time.
@@ -145,6 +165,7 @@ impl Call {
         if allowed {
             return Ok(());
         }
+        metrics::counter!("archesai_rate_limited_total", "quota" => quota.name).increment(1);
         let problem = Problem::with_detail(
             StatusCode::TOO_MANY_REQUESTS,
             "too many requests; wait as long as `Retry-After` says",
@@ -162,7 +183,7 @@ impl Call {
         };
         match self.operation.access {
             Access::User if caller.session_id.is_none() => return Err(session_only()),
-            Access::Public | Access::User => {}
+            Access::Unlimited | Access::Public | Access::User => {}
             Access::Member { role, scope, place } => {
                 if let Some(granted) = &identity.scopes {
                     within(granted, scope)?;
@@ -270,33 +291,25 @@ impl Call {
         &self,
         payload: web::Payload,
     ) -> Result<T, Problem> {
-        body::read(&self.request, payload, &self.gate.settings).await
+        self.wait_for_client();
+        let settings = &self.gate.settings;
+        // Nobody is known to have sent it, so that nobody could be asked to stop.
+        let limit = match self.operation.access {
+            Access::Public => settings.max_json_bytes.min(MAX_GUEST_BYTES),
+            _ => settings.max_json_bytes,
+        };
+        let body = body::read(&self.request, payload, settings, limit).await?;
+        self.seat.set(Some(self.gate.room.enter()?));
+        Ok(body)
     }
 
-    /// The version in `If-Match`, if the client named one.
+    /// The versions in `If-Match`, one of which a change must find; `None` where any will do.
     ///
     /// # Errors
     ///
-    /// 422
-    pub fn if_match(&self) -> Result<Option<u64>, Problem> {
-        let Some(value) = self.request.headers().get(header::IF_MATCH) else {
-            return Ok(None);
-        };
-        let text = value.to_str().unwrap_or_default().trim();
-        if text == "*" {
-            return Ok(None);
-        }
-        let tag = text.trim_start_matches("W/");
-        let version = tag
-            .strip_prefix('"')
-            .and_then(|tag| tag.strip_suffix('"'))
-            .and_then(|version| version.parse().ok());
-        version.map(Some).ok_or_else(|| {
-            Problem::fault(
-                "/header/if-match",
-                "must be an `ETag` as this API gave it, or `*`",
-            )
-        })
+    /// 400
+    pub fn if_match(&self) -> Result<Option<Vec<u64>>, Problem> {
+        condition::expected(&self.request)
     }
 
     /// Whether the request comes with an `Idempotency-Key`.
@@ -305,26 +318,34 @@ impl Call {
     }
 
     /// Answers with what the use case gave.
-    pub fn answer(&self, status: StatusCode, answer: impl Answer) -> HttpResponse {
-        answer.give().respond(&self.request, status)
+    ///
+    /// # Errors
+    ///
+    /// 400 for a malformed `If-None-Match`, 500 for what cannot be written as JSON.
+    pub fn answer(
+        &self,
+        status: StatusCode,
+        answer: &impl Answer,
+    ) -> Result<HttpResponse, Problem> {
+        answer.give()?.respond(&self.request, status)
     }
 
-    /// Carries an operation out once per `Idempotency-Key`, and answers.
+    /// Carries an operation out once per `Idempotency-Key`, and answers. It is
+    /// told the identity of what it is to make: one of its own for every key and body.
     ///
     /// # Errors
     ///
     /// Those of the operation; 422 if the key came with another body; 409 while
     /// the first request is being carried out.
-    pub async fn idempotent<B, T, F>(
-        &self,
-        body: &B,
+    pub async fn once<B, T>(
+        self,
+        body: B,
         status: StatusCode,
-        carry_out: impl FnOnce() -> F,
+        carry_out: impl AsyncFnOnce(&Self, Uuid, B) -> Result<T, Problem> + 'static,
     ) -> Result<HttpResponse, Problem>
     where
-        B: Serialize,
-        T: Answer,
-        F: Future<Output = Result<T, Problem>>,
+        B: Serialize + 'static,
+        T: Answer + 'static,
     {
         idempotency::once(self, body, status, carry_out).await
     }

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use archesai_auth::{Adapters as AuthAdapters, Identity};
 use archesai_organizations::{Adapters as OrganizationsAdapters, OrganizationId, Role, UserId};
 use archesai_platform::{
-    Result as PlatformResult,
-    idempotency::{Claim, IdempotencyKeys, RequestKey},
-    limits::{Decision, Quota, RateLimiter},
+    system::{Clock, Ids},
     vault::Vault,
 };
 use async_trait::async_trait;
 
-use crate::{Problem, Settings};
+use crate::{
+    Problem, Room, Settings,
+    erased::{AnyIdempotencyKeys, AnyRateLimiter},
+};
 
 /// Tells who a request comes from and what they are.
 #[async_trait]
@@ -51,47 +52,6 @@ impl<A: AuthAdapters, O: OrganizationsAdapters> Identities
     }
 }
 
-/// [`RateLimiter`] behind a pointer.
-#[async_trait]
-pub(crate) trait DynRateLimiter: Send + Sync {
-    async fn check(&self, quota: &Quota, subject: &str) -> PlatformResult<Decision>;
-}
-
-#[async_trait]
-impl<T: RateLimiter> DynRateLimiter for T {
-    async fn check(&self, quota: &Quota, subject: &str) -> PlatformResult<Decision> {
-        RateLimiter::check(self, quota, subject).await
-    }
-}
-
-/// [`IdempotencyKeys`] behind a pointer.
-#[async_trait]
-pub(crate) trait DynIdempotencyKeys: Send + Sync {
-    async fn claim(&self, key: &RequestKey, fingerprint: &[u8; 32]) -> PlatformResult<Claim>;
-    async fn finish(&self, key: &RequestKey, answer: &[u8]) -> PlatformResult<()>;
-    async fn release(&self, key: &RequestKey) -> PlatformResult<()>;
-}
-
-/// How long a request may take before another with its key may take over.
-const LEASE: std::time::Duration = std::time::Duration::from_mins(1);
-
-struct Keys<T>(T, Arc<dyn archesai_auth::Clock>);
-
-#[async_trait]
-impl<T: IdempotencyKeys> DynIdempotencyKeys for Keys<T> {
-    async fn claim(&self, key: &RequestKey, fingerprint: &[u8; 32]) -> PlatformResult<Claim> {
-        self.0.claim(key, fingerprint, self.1.now(), LEASE).await
-    }
-
-    async fn finish(&self, key: &RequestKey, answer: &[u8]) -> PlatformResult<()> {
-        self.0.finish(key, answer).await
-    }
-
-    async fn release(&self, key: &RequestKey) -> PlatformResult<()> {
-        self.0.release(key).await
-    }
-}
-
 /// Whether what the server depends on can be reached.
 #[async_trait]
 pub trait Readiness: Send + Sync {
@@ -101,43 +61,22 @@ pub trait Readiness: Send + Sync {
 
 /// What every request passes.
 pub struct Gate {
-    pub(crate) identities: Arc<dyn Identities>,
-    pub(crate) limiter: Arc<dyn DynRateLimiter>,
-    pub(crate) idempotency: Arc<dyn DynIdempotencyKeys>,
-    pub(crate) vault: Arc<dyn Vault>,
-    pub(crate) ids: Arc<dyn archesai_auth::Ids>,
-    pub(crate) settings: Settings,
-}
-
-/// What a [`Gate`] is made of.
-pub struct GateParts<L, K> {
     /// Tells who calls.
     pub identities: Arc<dyn Identities>,
     /// Counts requests.
-    pub limiter: L,
+    pub limiter: AnyRateLimiter,
     /// Remembers idempotent requests.
-    pub idempotency: K,
+    pub idempotency: AnyIdempotencyKeys,
     /// Seals their answers.
     pub vault: Arc<dyn Vault>,
     /// Tells the time.
-    pub clock: Arc<dyn archesai_auth::Clock>,
-    /// Makes request ids.
-    pub ids: Arc<dyn archesai_auth::Ids>,
+    pub clock: Arc<dyn Clock>,
+    /// Makes the ids of requests, and of what they make.
+    pub ids: Arc<dyn Ids>,
+    /// Turns away what is too much.
+    pub room: Room,
+    /// Whether the server stops, so that clients should ask elsewhere.
+    pub stopping: Arc<dyn Fn() -> bool + Send + Sync>,
     /// Limits and time limits.
     pub settings: Settings,
-}
-
-impl Gate {
-    /// Puts a gate together.
-    pub fn new<L: RateLimiter, K: IdempotencyKeys>(parts: GateParts<L, K>) -> Self {
-        Self {
-            identities: parts.identities,
-            limiter: Arc::new(parts.limiter),
-            idempotency: Arc::new(Keys(parts.idempotency, parts.clock)),
-            vault: parts.vault,
-
-            ids: parts.ids,
-            settings: parts.settings,
-        }
-    }
 }

@@ -1,73 +1,158 @@
 //! Carrying out a request once per `Idempotency-Key`
 //! (draft-ietf-httpapi-idempotency-key-header).
+//!
+//! Two things work together. The key is claimed, so that requests at the same
+//! time do not get into each other's way, and the answer is kept, so that the
+//! next one gets the same. And what the request makes has an identity that
+//! follows from the key and from what is asked for: should the process die, or
+//! the answer of a commit be lost, before the answer is kept, then the request
+//! that is sent again meets what the first one made.
 
-use std::{future::Future, time::Duration};
+use std::time::{Duration, SystemTime};
 
-use actix_web::{HttpResponse, http::StatusCode};
-use archesai_platform::idempotency::{Claim, RequestKey};
+use actix_web::{
+    HttpResponse,
+    http::{
+        StatusCode,
+        header::{HeaderName, HeaderValue},
+    },
+    rt,
+};
+use archesai_platform::idempotency::{Claim, IdempotencyKeys as _, RequestKey};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use uuid::{Builder, Uuid};
 
 use crate::{Answer, Problem, answer::Given, call::Call};
 
 pub(crate) const HEADER: &str = "idempotency-key";
 
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
 /// The longest key.
 const MAX_LENGTH: usize = 255;
+
+/// How long a request may take before another with its key may take over: after
+/// a crash its client waits so long. To take over too soon does no harm, since
+/// both make the same.
+const LEASE: Duration = Duration::from_secs(10);
 
 /// An answer as it is kept, sealed.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     status: u16,
-    etag: Option<String>,
-    #[serde(default)]
-    location: Option<String>,
-    body: Option<String>,
+    given: Given,
 }
 
 /// Carries an operation out unless it was carried out before under the same key.
-pub(crate) async fn once<B, T, F>(
-    call: &Call,
-    body: &B,
+/// It is told the identity of what it is to make.
+pub(crate) async fn once<B, T>(
+    call: Call,
+    body: B,
     status: StatusCode,
-    carry_out: impl FnOnce() -> F,
+    carry_out: impl AsyncFnOnce(&Call, Uuid, B) -> Result<T, Problem> + 'static,
 ) -> Result<HttpResponse, Problem>
 where
-    B: Serialize,
-    T: Answer,
-    F: Future<Output = Result<T, Problem>>,
+    B: Serialize + 'static,
+    T: Answer + 'static,
 {
-    let Some(key) = request_key(call)? else {
-        return Ok(call.answer(status, carry_out().await?));
+    let Some(key) = request_key(&call)? else {
+        let id = Uuid::from_u128(call.gate().ids.next());
+        let answer = carry_out(&call, id, body).await?;
+        return call.answer(status, &answer);
     };
-    let keys = &call.gate().idempotency;
-    let fingerprint = fingerprint(call, &key, body)?;
-    match keys
-        .claim(&key, &fingerprint)
-        .await
-        .map_err(Problem::unavailable)?
-    {
-        Claim::Ours => {}
-        Claim::InProgress => return Err(in_progress()),
-        Claim::Different => return Err(different()),
-        Claim::Done {
-            fingerprint: first, ..
-        } if first != fingerprint => return Err(different()),
-        Claim::Done { answer, .. } => return replay(call, &key, &answer),
-    }
-    let given = match carry_out().await {
-        Ok(answer) => answer.give(),
-        Err(problem) => {
-            keys.release(&key).await.map_err(Problem::unavailable)?;
-            return Err(problem);
+    let request = call.request().clone();
+    // On a task of its own: a client who hangs up must not stop it halfway.
+    let task = rt::spawn(async move {
+        let fingerprint = fingerprint(&call, &key, &body)?;
+        let claimed = Claimed::at_this_moment(&call, key);
+        if let Some(kept) = claimed.claim(&fingerprint).await? {
+            return Ok((kept, true));
         }
-    };
-    let sealed = seal(call, &key, status, &given)?;
-    // The request took effect; that its answer could not be kept must not turn it into an error.
-    if let Err(error) = keys.finish(&key, &sealed).await {
+        let id = identity(&fingerprint);
+        let carried_out = carry_out(&call, id, body).await;
+        match carried_out.and_then(|answer| answer.give()) {
+            Ok(given) => {
+                let status = status.as_u16();
+                let kept = Kept { status, given };
+                claimed.finish(&kept).await;
+                Ok((kept, false))
+            }
+            Err(problem) => {
+                claimed.release().await;
+                Err(problem)
+            }
+        }
+    });
+    let (kept, replayed) = task.await.map_err(Problem::internal)??;
+    let status = StatusCode::from_u16(kept.status).map_err(Problem::internal)?;
+    let mut response = kept.given.respond(&request, status)?;
+    if replayed {
+        let value = HeaderValue::from_static("true");
+        response.headers_mut().insert(REPLAYED, value);
+    }
+    Ok(response)
+}
+
+/// A request with a key, claimed at a time.
+struct Claimed<'a> {
+    call: &'a Call,
+    key: RequestKey,
+    at: SystemTime,
+}
+
+impl<'a> Claimed<'a> {
+    fn at_this_moment(call: &'a Call, key: RequestKey) -> Self {
+        let at = call.gate().clock.now();
+        Self { call, key, at }
+    }
+
+    /// Claims the request, or answers what it was answered before.
+    async fn claim(&self, fingerprint: &[u8; 32]) -> Result<Option<Kept>, Problem> {
+        let keys = &self.call.gate().idempotency;
+        let claim = keys.claim(&self.key, fingerprint, self.at, LEASE).await;
+        match claim.map_err(Problem::unavailable)? {
+            Claim::Ours => Ok(None),
+            Claim::InProgress => Err(in_progress()),
+            Claim::Different => Err(different()),
+            Claim::Done(sealed) => {
+                let plain = self.call.gate().vault.open(&self.key, &sealed);
+                let plain = plain.map_err(Problem::unavailable)?;
+                let kept = serde_json::from_slice(&plain).map_err(Problem::internal)?;
+                Ok(Some(kept))
+            }
+        }
+    }
+
+    /// Keeps the answer. The request took effect: that its answer cannot be kept
+    /// must not turn it into an error.
+    async fn finish(&self, kept: &Kept) {
+        let gate = self.call.gate();
+        let plain = serde_json::to_vec(kept).expect("texts and numbers can be written as JSON");
+        let done = match gate.vault.seal(&self.key, &plain) {
+            Ok(sealed) => gate.idempotency.finish(&self.key, self.at, &sealed).await,
+            Err(error) => Err(error),
+        };
+        logged(done);
+    }
+
+    /// Gives the key back. What took effect nevertheless is met by the next try.
+    async fn release(&self) {
+        logged(
+            self.call
+                .gate()
+                .idempotency
+                .release(&self.key, self.at)
+                .await,
+        );
+    }
+}
+
+/// Leaves it at a line in the log: the claim lapses by itself.
+fn logged(done: archesai_platform::Result<()>) {
+    if let Err(error) = done {
         tracing::warn!(error = &error as &dyn std::error::Error, "idempotency key");
     }
-    Ok(given.respond(call.request(), status))
 }
 
 /// Names the request by who asks for what, and their key.
@@ -76,7 +161,7 @@ fn request_key(call: &Call) -> Result<Option<RequestKey>, Problem> {
         return Ok(None);
     };
     let key = value.to_str().unwrap_or_default().trim();
-    if !call.operation().idempotent || key.is_empty() || key.len() > MAX_LENGTH {
+    if key.is_empty() || key.len() > MAX_LENGTH {
         return Err(Problem::fault(
             format!("/header/{HEADER}"),
             format_args!("must have 1 to {MAX_LENGTH} visible ASCII characters"),
@@ -99,50 +184,19 @@ fn request_key(call: &Call) -> Result<Option<RequestKey>, Problem> {
 fn fingerprint(call: &Call, key: &RequestKey, body: &impl Serialize) -> Result<[u8; 32], Problem> {
     let mut asked = call.request().path().as_bytes().to_vec();
     asked.push(0);
-    serde_json::to_writer(&mut asked, body).map_err(Problem::unavailable)?;
+    serde_json::to_writer(&mut asked, body).map_err(Problem::internal)?;
     let vault = &call.gate().vault;
     vault.mac(key, &asked).map_err(Problem::unavailable)
 }
 
-fn seal(
-    call: &Call,
-    key: &RequestKey,
-    status: StatusCode,
-    given: &Given,
-) -> Result<Vec<u8>, Problem> {
-    let body = given.body.clone().map(String::from_utf8).transpose();
-    let kept = Kept {
-        status: status.as_u16(),
-        etag: given.etag.clone(),
-        location: given.location.clone(),
-        body: body.map_err(Problem::unavailable)?,
-    };
-    let plain = serde_json::to_vec(&kept).map_err(Problem::unavailable)?;
-    call.gate()
-        .vault
-        .seal(key, &plain)
-        .map_err(Problem::unavailable)
-}
-
-fn replay(call: &Call, key: &RequestKey, sealed: &[u8]) -> Result<HttpResponse, Problem> {
-    let plain = call
-        .gate()
-        .vault
-        .open(key, sealed)
-        .map_err(Problem::unavailable)?;
-    let kept: Kept = serde_json::from_slice(&plain).map_err(Problem::unavailable)?;
-    let given = Given {
-        etag: kept.etag,
-        location: kept.location,
-        body: kept.body.map(String::into_bytes),
-    };
-    let status = StatusCode::from_u16(kept.status).map_err(Problem::unavailable)?;
-    let mut response = given.respond(call.request(), status);
-    response.headers_mut().insert(
-        actix_web::http::header::HeaderName::from_static("idempotency-replayed"),
-        actix_web::http::header::HeaderValue::from_static("true"),
-    );
-    Ok(response)
+/// The identity of what a request makes: the same for the same key and the same
+/// request, and no other (UUID version 8, RFC 9562).
+fn identity(fingerprint: &[u8; 32]) -> Uuid {
+    let digest: [u8; 32] = Sha256::digest(fingerprint).into();
+    let (half, _) = digest.split_at(16);
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(half);
+    Builder::from_custom_bytes(bytes).into_uuid()
 }
 
 fn in_progress() -> Problem {

@@ -11,7 +11,11 @@ mod app;
 mod body;
 pub mod call;
 mod caller;
+mod condition;
 mod docs;
+#[path = "erased.gen.rs"]
+pub mod erased;
+mod exposition;
 mod gate;
 #[path = "generated/mod.gen.rs"]
 pub mod generated;
@@ -23,15 +27,18 @@ pub mod operation;
 mod page;
 mod problem;
 mod query;
+mod room;
 mod settings;
 mod strict;
 
-pub use answer::{Answer, Created, Versioned};
+pub use answer::{Answer, Created, Given, Versioned};
 pub use app::{Api, App};
 pub use caller::{Caller, Guest};
-pub use gate::{Gate, GateParts, Identities, Readiness};
+pub use exposition::Metrics;
+pub use gate::{Gate, Identities, Readiness};
 pub use live::Live;
 pub use observe::observe;
 pub use operation::{Access, Operation, Place};
 pub use problem::{Fault, Problem};
+pub use room::Room;
 pub use settings::Settings;

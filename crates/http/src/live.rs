@@ -11,46 +11,17 @@ use std::{
 };
 
 use actix_web::http::StatusCode;
-use archesai_platform::{
-    Result as PlatformResult,
-    events::{EventLog, LoggedEvent, Subscriber, Subscription},
-};
-use async_trait::async_trait;
+use archesai_platform::events::{EventLog, LoggedEvent, Subscriber, Subscription};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinHandle,
 };
 
-use crate::Problem;
-
-/// [`EventLog`] behind a pointer, as far as watchers read it.
-#[async_trait]
-trait History: Send + Sync {
-    async fn history(
-        &self,
-        organization: u128,
-        aggregate: (&str, u128),
-        after: i64,
-        limit: u32,
-    ) -> PlatformResult<Vec<LoggedEvent>>;
-}
-
-#[async_trait]
-impl<T: EventLog> History for T {
-    async fn history(
-        &self,
-        organization: u128,
-        aggregate: (&str, u128),
-        after: i64,
-        limit: u32,
-    ) -> PlatformResult<Vec<LoggedEvent>> {
-        EventLog::history(self, organization, aggregate, after, limit).await
-    }
-}
+use crate::{Problem, erased::AnyEventLog};
 
 /// Reads what happened, and tells when more did.
 pub struct Live {
-    log: Arc<dyn History>,
+    log: AnyEventLog,
     watchers: Arc<Watchers>,
     listener: JoinHandle<()>,
 }
@@ -75,7 +46,7 @@ impl Live {
             }
         });
         Self {
-            log: Arc::new(log),
+            log: AnyEventLog::new(log),
             watchers,
             listener,
         }

@@ -13,8 +13,8 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
     http::{
-        Method, StatusCode,
-        header::{HeaderMap, HeaderName, HeaderValue},
+        ConnectionType, Method, StatusCode,
+        header::{ALLOW, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
     web,
@@ -23,7 +23,7 @@ use archesai_auth::UserId;
 use archesai_platform::limits::{Decision, Quota};
 use uuid::Uuid;
 
-use crate::{Gate, Operation, Problem};
+use crate::{Gate, Operation, Problem, generated::operations};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -87,6 +87,9 @@ pub async fn observe<B: MessageBody + 'static>(
     let id = given_id(request.headers()).unwrap_or_else(|| new_id(&request));
     request.extensions_mut().insert(observation.clone());
     request.extensions_mut().insert(RequestId(id.clone()));
+    let gate = request.app_data::<web::Data<Gate>>();
+    // Whoever is told now will not find the connection closed when they ask again.
+    let stopping = gate.is_some_and(|gate| (gate.stopping)());
     // Copies rather than the request itself, which routing needs for itself alone.
     let (method, path) = (request.method().clone(), request.path().to_owned());
     // What can be read can be asked about: the connection leaves the body out.
@@ -101,6 +104,11 @@ pub async fn observe<B: MessageBody + 'static>(
         Ok(response) => response.response_mut(),
         Err(response) => response,
     };
+    if stopping {
+        response
+            .head_mut()
+            .set_connection_type(ConnectionType::Close);
+    }
     let seen = observation.0.borrow();
     write_headers(response.headers_mut(), &id, &seen);
     report(
@@ -122,14 +130,35 @@ fn settle(response: ServiceResponse, id: &str) -> ServiceResponse {
         response.response().body().size(),
         BodySize::None | BodySize::Sized(0)
     );
-    let answer = match response.response().error() {
+    let mut answer = match response.response().error() {
         Some(error) => answer_to(error, path, id),
         None if wordless && (status.is_client_error() || status.is_server_error()) => {
             wordless_problem(status).answer(path, id)
         }
         None => return response,
     };
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        let methods = allowed(response.request().match_pattern().as_deref());
+        answer.headers_mut().insert(ALLOW, methods);
+    }
     response.into_response(answer)
+}
+
+/// The methods that a path takes (RFC 9110, section 10.2.1). What is not in the
+/// contract is a part of the docs, which can be read.
+fn allowed(path: Option<&str>) -> HeaderValue {
+    let operations = operations::ALL.iter();
+    let mut methods: Vec<&str> = operations
+        .filter(|operation| Some(operation.path) == path)
+        .map(|operation| operation.method)
+        .collect();
+    if methods.is_empty() {
+        methods.push("GET");
+    }
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    HeaderValue::from_str(&methods.join(", ")).expect("methods are made of letters")
 }
 
 /// What there is to say about an answer without a word.
@@ -157,7 +186,7 @@ fn answer_to(error: &Error, path: &str, id: &str) -> HttpResponse {
         tracing::error!(
             request_id = id,
             error = cause as &dyn std::error::Error,
-            "a backing service failed"
+            "the request failed"
         );
     }
     problem.answer(path, id)
@@ -220,20 +249,12 @@ fn report(
         duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3,
         "request"
     );
-    metrics::histogram!(
-        "archesai_http_request_duration_seconds",
+    metrics::counter!(
+        "archesai_http_requests_total",
         "operation" => action,
-        "status" => status_class(status)
+        "status" => status.as_str().to_owned()
     )
-    .record(took.as_secs_f64());
-}
-
-fn status_class(status: StatusCode) -> &'static str {
-    match status.as_u16() {
-        ..=199 => "1xx",
-        200..=299 => "2xx",
-        300..=399 => "3xx",
-        400..=499 => "4xx",
-        _ => "5xx",
-    }
+    .increment(1);
+    metrics::histogram!("archesai_http_request_duration_seconds", "operation" => action)
+        .record(took.as_secs_f64());
 }

@@ -14,13 +14,13 @@ pub struct Operation {
     pub path: &'static str,
     /// Who may call it.
     pub access: Access,
-    /// Whether it honours `Idempotency-Key`.
-    pub idempotent: bool,
 }
 
 /// Who may call an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
+    /// Everybody, as often as they like: whoever watches over the server.
+    Unlimited,
     /// Everybody.
     Public,
     /// Whoever has signed in; API keys may not.

@@ -8,9 +8,11 @@ use crate::Problem;
 /// How many items a page has where the client does not say.
 pub(crate) const DEFAULT_LIMIT: i32 = 20;
 
-/// What a cursor says: where a list goes on, and in which order it was read.
+/// What a cursor says: which list goes on, where, and in which order it was read.
 #[derive(Serialize, Deserialize)]
 struct Token<C> {
+    #[serde(rename = "l")]
+    list: String,
     #[serde(rename = "s")]
     sort: String,
     #[serde(rename = "c")]
@@ -18,8 +20,9 @@ struct Token<C> {
 }
 
 /// Writes a cursor.
-pub(crate) fn encode<C: Serialize>(sort: &str, cursor: Option<C>) -> Option<String> {
+pub(crate) fn encode<C: Serialize>(list: &str, sort: &str, cursor: Option<C>) -> Option<String> {
     let token = Token {
+        list: list.to_owned(),
         sort: sort.to_owned(),
         cursor: cursor?,
     };
@@ -27,12 +30,13 @@ pub(crate) fn encode<C: Serialize>(sort: &str, cursor: Option<C>) -> Option<Stri
     Some(URL_SAFE_NO_PAD.encode(text))
 }
 
-/// Reads a cursor back, for a list in the same order.
+/// Reads a cursor back, for the same list in the same order.
 ///
 /// # Errors
 ///
-/// 422 for anything this API did not give out for this order.
+/// 422 for anything this API did not give out for this list in this order.
 pub(crate) fn decode<C: for<'de> Deserialize<'de>>(
+    list: &str,
     sort: &str,
     text: Option<&str>,
 ) -> Result<Option<C>, Problem> {
@@ -42,7 +46,8 @@ pub(crate) fn decode<C: for<'de> Deserialize<'de>>(
     let token: Option<Token<C>> = URL_SAFE_NO_PAD
         .decode(text)
         .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .filter(|token: &Token<C>| token.list == list);
     match token {
         Some(token) if token.sort == sort => Ok(Some(token.cursor)),
         Some(_) => Err(Problem::fault(

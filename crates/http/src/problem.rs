@@ -113,6 +113,14 @@ impl Problem {
         }
     }
 
+    /// 500: the server is at fault, and trying again will not help. The cause is logged and not shown.
+    pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            cause: Some(Arc::from(cause.into())),
+            ..Self::new(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+    }
+
     /// Says when to try again.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {

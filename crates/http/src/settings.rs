@@ -21,8 +21,6 @@ pub struct Settings {
     pub caller_quota: Quota,
     /// How many requests an address may make without a credential.
     pub guest_quota: Quota,
-    /// How long the answer to an idempotent request is kept.
-    pub idempotency_ttl: Duration,
     /// Whether `X-Forwarded-For` is believed, as behind a proxy of one's own.
     pub trust_forwarded: bool,
     /// How often an idle event stream says that it is alive.
@@ -50,7 +48,6 @@ impl Default for Settings {
                 limit: 600,
                 window: Duration::from_mins(1),
             },
-            idempotency_ttl: Duration::from_hours(24),
             trust_forwarded: false,
             stream_heartbeat: Duration::from_secs(15),
             stream_poll: Duration::from_secs(1),

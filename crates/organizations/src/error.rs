@@ -24,6 +24,8 @@ pub enum Error {
     RoleTooSmall(&'static str),
     /// The change would leave the organization without an owner.
     LastOwner,
+    /// There is one with this identity, whoever's.
+    AlreadyExists,
     /// The user belongs to the organization already.
     AlreadyAMember,
     /// The user has a personal organization already.
@@ -51,6 +53,7 @@ impl fmt::Display for Error {
             Self::NotFound => "there is no such thing",
             Self::VersionConflict => "it was changed in the meantime",
             Self::LastOwner => "an organization keeps at least one owner",
+            Self::AlreadyExists => "there is one with this identity",
             Self::AlreadyAMember => "the user belongs to the organization already",
             Self::AlreadyHasPersonal => "the user has a personal organization already",
             Self::WrongInvitee => "the invitation is for another email address",

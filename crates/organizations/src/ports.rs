@@ -59,6 +59,7 @@ pub trait Repository: Send + Sync + 'static {
     ///
     /// # Errors
     ///
+    /// [`AlreadyExists`](crate::Error::AlreadyExists) if there is one with the id, or else
     /// [`AlreadyHasPersonal`](crate::Error::AlreadyHasPersonal) if it is personal and its user has one.
     fn insert_organization(
         &self,
@@ -132,6 +133,10 @@ pub trait Repository: Send + Sync + 'static {
     ) -> impl Future<Output = Result<bool>> + Send;
 
     /// Adds an invitation together with the digest of its token.
+    ///
+    /// # Errors
+    ///
+    /// [`AlreadyExists`](crate::Error::AlreadyExists) if there is one with the id, whoever's.
     fn insert_invitation(
         &self,
         invitation: &Invitation,

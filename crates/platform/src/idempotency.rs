@@ -11,25 +11,24 @@ pub type RequestKey = [u8; 32];
 /// What is known of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// It is new, and now ours to carry out.
+    /// It is ours to carry out.
     Ours,
     /// Somebody is carrying it out at this moment.
     InProgress,
-    /// It was carried out.
-    Done {
-        /// What it asked for.
-        fingerprint: [u8; 32],
-        /// The sealed answer it got.
-        answer: Vec<u8>,
-    },
-    /// It is being carried out, but asked for something else.
+    /// It was carried out, and got this answer, which is sealed.
+    Done(Vec<u8>),
+    /// The key was used for a request that asks for something else.
     Different,
 }
 
 /// Remembers requests by their keys.
+///
+/// A claim is held from the `now` it was made at. Whoever was overtaken holds
+/// one no more: what they finish or release has no effect.
 pub trait IdempotencyKeys: Send + Sync + 'static {
-    /// Claims a request. Of claims at the same moment one is [`Claim::Ours`].
-    /// A claim that was neither finished nor released within `lease` may be taken over.
+    /// Claims a request that asks for what the fingerprint tells. Of claims at
+    /// the same moment one is [`Claim::Ours`]. A claim that was neither finished
+    /// nor released within `lease` may be taken over by one that asks for the same.
     fn claim(
         &self,
         key: &RequestKey,
@@ -38,11 +37,21 @@ pub trait IdempotencyKeys: Send + Sync + 'static {
         lease: Duration,
     ) -> impl Future<Output = Result<Claim>> + Send;
 
-    /// Keeps the answer of a claimed request.
-    fn finish(&self, key: &RequestKey, answer: &[u8]) -> impl Future<Output = Result<()>> + Send;
+    /// Keeps the answer of a request claimed at a time, if it still is.
+    fn finish(
+        &self,
+        key: &RequestKey,
+        claimed_at: SystemTime,
+        answer: &[u8],
+    ) -> impl Future<Output = Result<()>> + Send;
 
-    /// Gives a claim back, since the request took no effect.
-    fn release(&self, key: &RequestKey) -> impl Future<Output = Result<()>> + Send;
+    /// Forgets a request claimed at a time, if it still is and was not finished,
+    /// so that the key may be used again.
+    fn release(
+        &self,
+        key: &RequestKey,
+        claimed_at: SystemTime,
+    ) -> impl Future<Output = Result<()>> + Send;
 
     /// Forgets the requests claimed before a time, and answers how many.
     fn sweep(&self, before: SystemTime) -> impl Future<Output = Result<u64>> + Send;

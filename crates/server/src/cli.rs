@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+use archesai_tools::apart;
 use clap::{Arg, ArgMatches, Command};
 
 use crate::{
@@ -39,6 +40,11 @@ pub fn command() -> Command {
         .subcommand(with_settings(
             Command::new("migrate").about("Brings the database up to date, and ends"),
         ))
+        .subcommand(
+            Command::new(apart::COMMAND)
+                .about("Reads the one document on its input, for a server")
+                .hide(true),
+        )
         .subcommand(
             Command::new("config")
                 .about("Shows the configuration")
@@ -87,7 +93,10 @@ fn usual(default: &str) -> String {
 fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     match matches.subcommand() {
         Some(("serve", flags)) => {
-            let config = Config::read(&effective(flags)?)?;
+            let config = Config {
+                program: std::env::current_exe().ok(),
+                ..Config::read(&effective(flags)?)?
+            };
             observability::start_log(&config)?;
             runtime(&config)?.block_on(serve::serve(config))
         }
@@ -97,6 +106,7 @@ fn run(matches: &ArgMatches) -> anyhow::Result<()> {
             println!("the database is up to date");
             Ok(())
         }
+        Some((apart::COMMAND, _)) => Ok(apart::serve()?),
         Some(("config", config)) => match config.subcommand() {
             Some((_, flags)) => {
                 let effective = effective(flags)?;
@@ -116,7 +126,7 @@ fn effective(flags: &ArgMatches) -> anyhow::Result<Effective> {
     let file = named.or_else(|| archesai_storage::exists(&fallback).then_some(fallback));
     Ok(Effective::find(
         flags,
-        process_environment,
+        &process_environment(),
         file.as_deref(),
     )?)
 }

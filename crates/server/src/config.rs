@@ -9,7 +9,7 @@ mod values;
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
-pub use effective::{Effective, InvalidConfig, Source, process_environment, variable};
+pub use effective::{Effective, Environment, InvalidConfig, Source, process_environment, variable};
 pub use settings::{SETTINGS, Setting};
 use values::Reader;
 
@@ -57,6 +57,7 @@ pub struct Config {
     pub model_dir: PathBuf,
     pub log: String,
     pub log_format: LogFormat,
+    pub metrics_token: Option<String>,
     pub master_key: Option<String>,
     pub embeddings: Embeddings,
     pub embedding: Provider,
@@ -73,6 +74,7 @@ pub struct Config {
     pub idle_timeout: Duration,
     pub guest_requests_per_minute: u32,
     pub caller_requests_per_minute: u32,
+    pub max_requests: usize,
     pub idempotency_ttl: Duration,
     pub trust_forwarded: bool,
     pub http_workers: usize,
@@ -83,8 +85,12 @@ pub struct Config {
     pub step_timeout: Duration,
     pub poll_interval: Duration,
     pub retry_scale: f64,
+    pub shutdown_delay: Duration,
     pub shutdown_timeout: Duration,
     pub egress_allow: Vec<String>,
+    /// This program, where it is what runs: documents that could take any amount of memory are
+    /// read by processes of it.
+    pub program: Option<PathBuf>,
 }
 
 impl Config {
@@ -112,6 +118,7 @@ impl Config {
                 "log_format",
                 &[("text", LogFormat::Text), ("json", LogFormat::Json)],
             )?,
+            metrics_token: read.optional("metrics_token"),
             master_key: read.optional("master_key"),
             embeddings: read.choice(
                 "embeddings",
@@ -135,6 +142,7 @@ impl Config {
             idle_timeout: read.duration("idle_timeout")?,
             guest_requests_per_minute: read.count("guest_requests_per_minute", 1)?,
             caller_requests_per_minute: read.count("caller_requests_per_minute", 1)?,
+            max_requests: read.count("max_requests", 1)?,
             idempotency_ttl: read.duration("idempotency_ttl")?,
             trust_forwarded: read.choice("trust_forwarded", &[("true", true), ("false", false)])?,
             http_workers: read.count("http_workers", 1)?,
@@ -145,9 +153,27 @@ impl Config {
             step_timeout: read.duration("step_timeout")?,
             poll_interval: read.duration("poll_interval")?,
             retry_scale: read.parsed("retry_scale", "must be a number such as 1 or 0.1")?,
+            shutdown_delay: read.duration("shutdown_delay")?,
             shutdown_timeout: read.duration("shutdown_timeout")?,
             egress_allow: read.list("egress_allow"),
+            program: None,
         })
+    }
+}
+
+#[cfg(test)]
+impl Config {
+    /// The defaults but for some settings, as if nothing were set on this machine.
+    pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
+        let flags = crate::cli::command().get_matches_from(["archesai", "serve"]);
+        let flags = flags.subcommand_matches("serve").unwrap();
+        let set = |(name, value): &(&str, &str)| {
+            let name = format!("ARCHESAI_{}", name.to_uppercase());
+            (name, (*value).to_owned())
+        };
+        let environment = settings.iter().map(set).collect();
+        let effective = Effective::find(flags, &environment, None).unwrap();
+        Self::read(&effective).unwrap()
     }
 }
 
@@ -172,11 +198,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("archesai.toml");
         write(&path, file);
-        let variable = |name: &str| {
-            let found = environment.iter().find(|(known, _)| *known == name);
-            found.map(|(_, value)| (*value).to_owned())
-        };
-        let effective = Effective::find(&flags(arguments), variable, Some(&path))?;
+        let text = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment = environment.iter().map(text).collect();
+        let effective = Effective::find(&flags(arguments), &environment, Some(&path))?;
         Ok((Config::read(&effective)?, effective.table()))
     }
 
@@ -232,11 +256,46 @@ mod tests {
             ),
             (vec!["--worker-concurrency", "0"], "", "of at least 1"),
             (vec!["--llm-url", "example.com"], "", "must be a URL"),
-            (vec![], "prot = 1", "there is no setting `prot`"),
+            (
+                vec![],
+                "prot = 1",
+                "archesai.toml: there is no setting `prot`; did you mean `port`?",
+            ),
+            (
+                vec![],
+                "database_password = 1",
+                "there is no setting `database_password`; `archesai config show` lists them all",
+            ),
             (vec![], "port = ", "archesai.toml"),
         ] {
             let error = read(&arguments, &[], file).err().unwrap().to_string();
             assert!(error.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn a_variable_that_is_no_setting_is_refused() {
+        for (name, expected) in [
+            ("ARCHESAI_PROT", "did you mean `ARCHESAI_PORT`?"),
+            ("ARCHESAI_port", "did you mean `ARCHESAI_PORT`?"),
+            ("ARCHESAI_", "`archesai config show` lists them all"),
+            ("ARCHESAI_DATADIR", "did you mean `ARCHESAI_DATA_DIR`?"),
+        ] {
+            let error = read(&[], &[(name, "1")], "").err().unwrap().to_string();
+            let expected = format!("there is no setting `{name}`; {expected}");
+            assert_eq!(error, expected);
+        }
+        // What is not ours is none of our business.
+        read(&[], &[("ARCHES_PROT", "1"), ("PROT", "1")], "").unwrap();
+    }
+
+    #[test]
+    fn a_flag_that_is_no_setting_is_refused() {
+        let refused = command().try_get_matches_from(["archesai", "serve", "--prot", "1"]);
+        let refused = refused.unwrap_err().to_string();
+        assert!(
+            refused.contains("'--prot'") && refused.contains("'--port'"),
+            "{refused}"
+        );
     }
 }

@@ -3,13 +3,14 @@
 mod background;
 mod reactions;
 mod ready;
+mod scrape;
 mod shutdown;
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use actix_web::{HttpServer, middleware::from_fn, web};
 use anyhow::Context;
-use archesai_http::{Api, App, Gate, GateParts, Live, Settings, handlers, observe};
+use archesai_http::{Api, App, Gate, Live, Room, Settings, handlers, observe};
 use archesai_platform::limits::Quota;
 use archesai_worker::Stop;
 
@@ -23,9 +24,15 @@ use crate::{
 };
 use background::Background;
 use ready::Ready;
+use scrape::Scrape;
+use shutdown::Signals;
 
 /// How many clients may watch runs at once.
 const MAX_WATCHERS: usize = 10_000;
+
+/// How late the clock is that the framework measures the heads of requests by: a
+/// limit within it would refuse every one.
+const LATE: Duration = Duration::from_millis(500);
 
 /// The application over the adapters of this server.
 type Application = App<AuthAdapters, OrganizationsAdapters, WorkflowsAdapters, ContentAdapters>;
@@ -36,21 +43,25 @@ type Application = App<AuthAdapters, OrganizationsAdapters, WorkflowsAdapters, C
 ///
 /// If something cannot be opened, or the port is taken.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
-    let metrics = observability::start_metrics()?;
+    let counts = observability::start_metrics()?;
     let infrastructure = Arc::new(Infrastructure::open(&config).await?);
     let services = Services::compose(&config, &infrastructure).await?;
+    let signals = Signals::listen()?;
     let listener = listen(&config)?;
     let address = listener.local_addr()?;
     let stop = Stop::new();
     let ready = Arc::new(Ready::new(Arc::clone(&infrastructure), stop.clone()));
-    let log = infrastructure.database.store();
-    let live = Arc::new(Live::start(log, &infrastructure.bus, MAX_WATCHERS));
+    let (log, subscriber) = (infrastructure.event_log(), infrastructure.subscriber());
+    let live = Arc::new(Live::start(log, &subscriber, MAX_WATCHERS));
     let background = Background::start(&stop, &config, &services, &infrastructure);
-    let application = Arc::new(Application {
-        api: api(&services, &live),
-        gate: web::Data::new(gate(&config, &services, &infrastructure)),
+    let system = handlers::System {
         readiness: ready,
-        metrics,
+        metrics: Arc::new(Scrape::new(counts, infrastructure.clone())),
+        metrics_token: config.metrics_token.clone(),
+    };
+    let application = Arc::new(Application {
+        api: api(&services, &live, system),
+        gate: web::Data::new(gate(&config, &services, &infrastructure, &stop)),
     });
     let server = HttpServer::new(move || {
         let application = Arc::clone(&application);
@@ -59,14 +70,15 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             .wrap(from_fn(observe))
     })
     .workers(config.http_workers)
-    .client_request_timeout(config.idle_timeout)
+    .client_request_timeout(config.idle_timeout + LATE)
     .shutdown_timeout(config.shutdown_timeout.as_secs())
     .disable_signals()
     .listen(listener)?
     .run();
     greet(&config, &address.to_string());
     let handle = server.handle();
-    let watching = tokio::spawn(shutdown::watch(stop, live, handle));
+    let watching = signals.then(config.shutdown_delay, stop, live, handle);
+    let watching = tokio::spawn(watching);
     server.await.context("the HTTP server broke down")?;
     watching.abort();
     background.end().await;
@@ -85,6 +97,7 @@ fn listen(config: &Config) -> anyhow::Result<TcpListener> {
 fn api(
     services: &Services,
     live: &Arc<Live>,
+    system: handlers::System,
 ) -> Api<AuthAdapters, OrganizationsAdapters, WorkflowsAdapters, ContentAdapters> {
     Api {
         auth: web::Data::new(handlers::Auth(Arc::clone(&services.auth))),
@@ -99,25 +112,34 @@ fn api(
         content: web::Data::new(handlers::Content {
             content: Arc::clone(&services.content),
         }),
+        system: web::Data::new(system),
     }
 }
 
-fn gate(config: &Config, services: &Services, infrastructure: &Infrastructure) -> Gate {
+fn gate(
+    config: &Config,
+    services: &Services,
+    infrastructure: &Infrastructure,
+    stop: &Stop,
+) -> Gate {
+    let stop = stop.clone();
     let quota = |name, limit| Quota {
         name,
         limit,
         window: Duration::from_mins(1),
     };
-    Gate::new(GateParts {
+    Gate {
         identities: Arc::new((
             Arc::clone(&services.auth),
             Arc::clone(&services.organizations),
         )),
-        limiter: infrastructure.limiter.clone(),
-        idempotency: infrastructure.database.store(),
-        vault: Arc::clone(&infrastructure.vault) as _,
+        limiter: infrastructure.limiter(),
+        idempotency: infrastructure.idempotency_keys(),
+        vault: Arc::clone(&infrastructure.vault),
         clock: Arc::clone(&infrastructure.system) as _,
         ids: Arc::clone(&infrastructure.system) as _,
+        room: Room::new(config.max_requests),
+        stopping: Arc::new(move || stop.is_cancelled()),
         settings: Settings {
             max_json_bytes: usize::try_from(config.max_json_bytes).unwrap_or(usize::MAX),
             body_timeout: config.body_timeout,
@@ -128,15 +150,15 @@ fn gate(config: &Config, services: &Services, infrastructure: &Infrastructure) -
             trust_forwarded: config.trust_forwarded,
             ..Settings::default()
         },
-    })
+    }
 }
 
-/// Says where the server is, and what to do first.
+/// Says where the server is, and how to get in.
 fn greet(config: &Config, address: &str) {
     let data = config.data_dir.display();
     println!("archesai listens on http://{address} (docs: http://{address}/docs)");
     println!("data lies in {data}");
-    println!("the first account:");
+    println!("to make an account:");
     println!(
         "  curl -X POST http://{address}/v1/auth/register -H 'content-type: application/json' \\"
     );

@@ -149,9 +149,14 @@ impl<L: Lend> Repository for Sqlite<L> {
         Ok(hash.flatten())
     }
 
+    /// A transaction has the database to itself.
+    async fn lock_user(&self, _id: UserId) -> Result<()> {
+        Ok(())
+    }
+
     async fn insert_user(&self, user: &User, password_hash: &str) -> Result<()> {
         let mut connection = self.0.write().await.map_err(Error::unavailable)?;
-        diesel::insert_into(users::table)
+        let inserted = diesel::insert_into(users::table)
             .values((
                 users::id.eq(Id(user.id.0)),
                 users::email.eq(user.email.to_string()),
@@ -161,13 +166,15 @@ impl<L: Lend> Repository for Sqlite<L> {
                 users::created_at.eq(Time(user.created_at)),
                 users::updated_at.eq(Time(user.updated_at)),
             ))
+            .on_conflict(users::id)
+            .do_nothing()
             .execute(&mut *connection)
             .await
             .map_err(|error| match error {
                 DieselError::DatabaseError(UniqueViolation, _) => Error::EmailTaken,
                 error => Error::unavailable(error),
             })?;
-        Ok(())
+        (inserted == 1).then_some(()).ok_or(Error::AlreadyExists)
     }
 
     async fn update_user(&self, user: &User) -> Result<()> {
@@ -318,18 +325,21 @@ impl<L: Lend> Repository for Sqlite<L> {
         Ok(deleted == 1)
     }
 
-    async fn delete_expired_sessions(&self, now: SystemTime) -> Result<u64> {
-        let mut connection = self.0.write().await.map_err(Error::unavailable)?;
-        let deleted = diesel::delete(sessions::table.filter(sessions::expires_at.le(Time(now))))
-            .execute(&mut *connection)
+    async fn list_expired_sessions(&self, now: SystemTime, limit: u32) -> Result<Vec<Session>> {
+        let mut connection = self.0.read().await.map_err(Error::unavailable)?;
+        let rows: Vec<SessionRow> = sessions::table
+            .filter(sessions::expires_at.le(Time(now)))
+            .limit(limit.into())
+            .select(SessionRow::as_select())
+            .load(&mut *connection)
             .await
             .map_err(Error::unavailable)?;
-        Ok(u64::try_from(deleted).unwrap_or(0))
+        Ok(rows.into_iter().map(Into::into).collect())
     }
 
     async fn insert_api_key(&self, key: &ApiKey, token: &TokenDigest) -> Result<()> {
         let mut connection = self.0.write().await.map_err(Error::unavailable)?;
-        diesel::insert_into(api_keys::table)
+        let inserted = diesel::insert_into(api_keys::table)
             .values((
                 api_keys::id.eq(Id(key.id.0)),
                 api_keys::token.eq(Digest(*token)),
@@ -341,22 +351,24 @@ impl<L: Lend> Repository for Sqlite<L> {
                 api_keys::created_at.eq(Time(key.created_at)),
                 api_keys::expires_at.eq(key.expires_at.map(Time)),
             ))
+            .on_conflict(api_keys::id)
+            .do_nothing()
             .execute(&mut *connection)
             .await
             .map_err(Error::unavailable)?;
-        Ok(())
+        (inserted == 1).then_some(()).ok_or(Error::AlreadyExists)
     }
 
-    async fn find_api_key_by_token(&self, token: &TokenDigest) -> Result<Option<ApiKey>> {
+    async fn find_api_key(&self, id: ApiKeyId) -> Result<Option<(ApiKey, TokenDigest)>> {
         let mut connection = self.0.read().await.map_err(Error::unavailable)?;
-        let row: Option<ApiKeyRow> = api_keys::table
-            .filter(api_keys::token.eq(Digest(*token)))
-            .select(ApiKeyRow::as_select())
+        let row: Option<(ApiKeyRow, Digest)> = api_keys::table
+            .find(Id(id.0))
+            .select((ApiKeyRow::as_select(), api_keys::token))
             .get_result(&mut *connection)
             .await
             .optional()
             .map_err(Error::unavailable)?;
-        Ok(row.map(Into::into))
+        Ok(row.map(|(key, token)| (key.into(), token.0)))
     }
 
     async fn list_api_keys(
@@ -381,20 +393,18 @@ impl<L: Lend> Repository for Sqlite<L> {
         organization: OrganizationId,
         user: UserId,
         id: ApiKeyId,
-    ) -> Result<Option<TokenDigest>> {
+    ) -> Result<bool> {
         let mut connection = self.0.write().await.map_err(Error::unavailable)?;
-        let token: Option<Digest> = diesel::delete(
+        let deleted = diesel::delete(
             api_keys::table
                 .find(Id(id.0))
                 .filter(api_keys::organization_id.eq(Id(organization.0)))
                 .filter(api_keys::user_id.eq(Id(user.0))),
         )
-        .returning(api_keys::token)
-        .get_result(&mut *connection)
+        .execute(&mut *connection)
         .await
-        .optional()
         .map_err(Error::unavailable)?;
-        Ok(token.map(|token| token.0))
+        Ok(deleted == 1)
     }
 
     async fn insert_signing_key(&self, key: &SigningKey) -> Result<()> {
@@ -429,7 +439,7 @@ impl<L: Lend> Repository for Sqlite<L> {
     }
 
     async fn record(&self, event: &Recorded) -> Result<()> {
-        self.append(new_event!(event))
+        self.append([new_event!(event)])
             .await
             .map_err(Error::unavailable)
     }

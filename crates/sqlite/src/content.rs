@@ -7,6 +7,7 @@
 mod artifacts;
 mod blobs;
 mod chunks;
+mod erasures;
 mod filter;
 mod indexing;
 mod labels;
@@ -21,7 +22,7 @@ use archesai_content::{
     Artifact, ArtifactFilter, ArtifactId, ArtifactSort, ChunkId, Error, Hit, IndexStatus, Label,
     LabelId, LabelSort, ModelInfo, OrganizationId, Page, Recorded, Result, SearchFilter, Slice,
     ports::{
-        BlobDeletion, Claim, IndexJob, NewIndex, Repository, Scope, Store, Transaction,
+        BlobDeletion, Claim, Erasure, IndexJob, NewIndex, Repository, Scope, Store, Transaction,
         UnembeddedChunk,
     },
 };
@@ -100,6 +101,10 @@ impl<L: Lend> Repository for Sqlite<L> {
         writing(&self.0, move |c| labels::insert(c, organization, &label)).await
     }
 
+    async fn find_label(&self, organization: OrganizationId, id: LabelId) -> Result<Option<Label>> {
+        reading(&self.0, move |c| labels::find(c, organization, id)).await
+    }
+
     async fn ensure_labels(
         &self,
         organization: OrganizationId,
@@ -167,6 +172,38 @@ impl<L: Lend> Repository for Sqlite<L> {
     ) -> Result<()> {
         let key = blob_key.to_owned();
         writing(&self.0, move |c| blobs::finish(c, organization, &key)).await
+    }
+
+    async fn begin_erasure(&self, organization: OrganizationId, now: SystemTime) -> Result<()> {
+        writing(&self.0, move |c| erasures::begin(c, organization, now)).await
+    }
+
+    async fn claim_erasures(&self, claim: &Claim) -> Result<Vec<Erasure>> {
+        let claim = *claim;
+        if !reading(&self.0, move |c| erasures::any_due(c, claim.now)).await? {
+            return Ok(Vec::new());
+        }
+        writing(&self.0, move |c| erasures::claim(c, claim)).await
+    }
+
+    async fn schedule_erasure(
+        &self,
+        organization: OrganizationId,
+        due: Option<SystemTime>,
+    ) -> Result<()> {
+        writing(&self.0, move |c| erasures::schedule(c, organization, due)).await
+    }
+
+    async fn delete_passages(
+        &self,
+        organization: OrganizationId,
+        id: ArtifactId,
+        limit: u32,
+    ) -> Result<u32> {
+        writing(&self.0, move |c| {
+            chunks::delete_some(c, organization, id, limit)
+        })
+        .await
     }
 
     async fn claim_unindexed(&self, claim: &Claim) -> Result<Vec<IndexJob>> {
@@ -254,10 +291,37 @@ impl<L: Lend> Repository for Sqlite<L> {
         organization: OrganizationId,
         model: &ModelInfo,
         embeddings: &[(ChunkId, Vec<f32>)],
-    ) -> Result<()> {
+    ) -> Result<Vec<ArtifactId>> {
         let (model, embeddings) = (model.clone(), embeddings.to_vec());
         writing(&self.0, move |c| {
             chunks::store_embeddings(c, organization, &model, &embeddings)
+        })
+        .await
+    }
+
+    async fn release_unembedded(
+        &self,
+        organization: OrganizationId,
+        passages: &[ChunkId],
+        due: SystemTime,
+    ) -> Result<()> {
+        let passages = passages.to_vec();
+        writing(&self.0, move |c| {
+            chunks::release_unembedded(c, organization, &passages, due)
+        })
+        .await
+    }
+
+    async fn refuse_embedding(
+        &self,
+        organization: OrganizationId,
+        model: &ModelInfo,
+        passage: ChunkId,
+        error: &str,
+    ) -> Result<Option<ArtifactId>> {
+        let (model, error) = (model.clone(), error.to_owned());
+        writing(&self.0, move |c| {
+            chunks::refuse_embedding(c, organization, &model, passage, &error)
         })
         .await
     }
@@ -296,7 +360,7 @@ impl<L: Lend> Repository for Sqlite<L> {
     }
 
     async fn record(&self, event: &Recorded) -> Result<()> {
-        self.append(new_event!(event))
+        self.append([new_event!(event)])
             .await
             .map_err(Error::unavailable)
     }

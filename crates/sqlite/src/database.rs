@@ -3,21 +3,13 @@
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use diesel::{Connection as _, connection::SimpleConnection as _, sqlite::SqliteConnection};
-use diesel_async::{
-    AsyncConnection, SimpleAsyncConnection,
-    pooled_connection::{
-        AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
-        deadpool::{Object, Pool},
-    },
-    sync_connection_wrapper::SyncConnectionWrapper,
-};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use tokio::sync::Notify;
 
-use crate::lend::{Failure, Open, Pooled, Sqlite};
-
-/// A connection, whose blocking calls run on threads of their own.
-pub(crate) type Connection = SyncConnectionWrapper<SqliteConnection>;
+use crate::{
+    connection::Pool,
+    lend::{Failure, Open, Pooled, Sqlite},
+};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
@@ -29,14 +21,16 @@ const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \
 /// The wait before another look at a database that somebody else sets up.
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// The longest wait for a free connection.
-const CHECKOUT: Duration = Duration::from_secs(5);
+/// How long it is waited for that at most.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An open database. Clones share its connections.
 #[derive(Clone)]
 pub struct Database {
-    readers: Pool<Connection>,
-    writer: Pool<Connection>,
+    pub(crate) readers: Arc<Pool>,
+    pub(crate) writer: Arc<Pool>,
+    /// The URL of the file, for whoever must not make it.
+    existing: Arc<str>,
     /// Told of every commit, for whoever waits for events.
     pub(crate) committed: Arc<Notify>,
 }
@@ -66,7 +60,7 @@ impl std::error::Error for OpenError {
 
 impl Database {
     /// Opens the database in a file, makes it where there is none, and brings
-    /// its tables up to date. Needs a multi-thread runtime.
+    /// its tables up to date.
     ///
     /// # Errors
     ///
@@ -80,8 +74,11 @@ impl Database {
         };
         migrate(&url).await.map_err(fail)?;
         Ok(Self {
-            writer: pool(&url, 1).map_err(fail)?,
-            readers: pool(&url, readers.max(1)).map_err(fail)?,
+            writer: Pool::open("writer", &url, 1, PRAGMAS).await.map_err(fail)?,
+            readers: Pool::open("readers", &url, readers.max(1), PRAGMAS)
+                .await
+                .map_err(fail)?,
+            existing: existing(&url).into(),
             committed: Arc::default(),
         })
     }
@@ -91,30 +88,22 @@ impl Database {
         Sqlite(Pooled(self.clone()))
     }
 
-    /// Whether the database answers.
+    /// Whether the database is where it was opened, and answers. Connections that
+    /// are open would go on without its file, and write into nothing that lasts.
     ///
     /// # Errors
     ///
     /// [`archesai_platform::Error`] if it does not.
     pub async fn check(&self) -> archesai_platform::Result<()> {
-        let reader = self.reader().await;
-        let mut reader = reader.map_err(archesai_platform::Error::unavailable)?;
-        let answer = reader.batch_execute("SELECT 1 FROM users LIMIT 1").await;
-        answer.map_err(archesai_platform::Error::unavailable)
+        let url = Arc::clone(&self.existing);
+        let looked = tokio::task::spawn_blocking(move || look(&url)).await;
+        let looked = looked.map_err(archesai_platform::Error::unavailable)?;
+        looked.map_err(archesai_platform::Error::unavailable)
     }
 
-    pub(crate) async fn reader(&self) -> Result<Object<Connection>, Failure> {
-        checkout(&self.readers).await
-    }
-
-    pub(crate) async fn writer(&self) -> Result<Object<Connection>, Failure> {
-        checkout(&self.writer).await
-    }
-
-    /// Opens a transaction. What is dropped halfway rolls back: the connection is
-    /// never handed back with a transaction open in it.
+    /// Opens a transaction. What is dropped halfway is rolled back.
     pub(crate) async fn begin(&self) -> Result<Sqlite<Open>, Failure> {
-        let connection = self.writer().await?;
+        let connection = self.writer.get().await?;
         Ok(Sqlite(Open::new(connection, Arc::clone(&self.committed))))
     }
 }
@@ -122,7 +111,7 @@ impl Database {
 /// Brings the tables up to date. While another process does the same, SQLite may
 /// say that the file is locked without waiting at all, so this waits and asks again.
 async fn migrate(url: &str) -> Result<(), Failure> {
-    let deadline = tokio::time::Instant::now() + CHECKOUT;
+    let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         let url = url.to_owned();
         let migrated = tokio::task::spawn_blocking(move || migrate_now(&url)).await?;
@@ -147,6 +136,21 @@ fn migrate_now(url: &str) -> Result<(), Failure> {
     })
 }
 
+/// The URL of a file that is opened only where it exists.
+fn existing(path: &str) -> String {
+    let escaped = path
+        .replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23");
+    format!("file:{escaped}?mode=rw")
+}
+
+fn look(url: &str) -> Result<(), Failure> {
+    let mut connection = SqliteConnection::establish(url)?;
+    connection.batch_execute("PRAGMA busy_timeout = 1000; SELECT 1 FROM users LIMIT 1")?;
+    Ok(())
+}
+
 fn is_busy(cause: &Failure) -> bool {
     // Neither diesel nor its migrations keep SQLite's code.
     cause.to_string().contains("database is locked")
@@ -168,27 +172,4 @@ fn refuse_newer(connection: &mut SqliteConnection) -> Result<(), Failure> {
         .into()),
         None => Ok(()),
     }
-}
-
-/// Waits for a free connection, but not for ever.
-async fn checkout(pool: &Pool<Connection>) -> Result<Object<Connection>, Failure> {
-    Ok(tokio::time::timeout(CHECKOUT, pool.get()).await??)
-}
-
-fn pool(url: &str, size: usize) -> Result<Pool<Connection>, Failure> {
-    let mut config = ManagerConfig::default();
-    config.recycling_method = RecyclingMethod::Fast;
-    config.custom_setup = Box::new(|url| {
-        let url = url.to_owned();
-        Box::pin(async move {
-            let mut connection = Connection::establish(&url).await?;
-            connection
-                .batch_execute(PRAGMAS)
-                .await
-                .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
-            Ok(connection)
-        })
-    });
-    let manager = AsyncDieselConnectionManager::new_with_config(url, config);
-    Ok(Pool::builder(manager).max_size(size).build()?)
 }

@@ -1,69 +1,77 @@
 //! The event log: appended to by every domain, published from by the relay.
 
-use std::{collections::BTreeSet, time::SystemTime};
+use std::collections::BTreeSet;
 
 use archesai_platform::{
-    Error, Result,
+    Result,
     events::{EventLog, LoggedEvent},
 };
-use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
-use serde::Serialize;
+use diesel::{
+    dsl::sql,
+    prelude::*,
+    sql_types::{BigInt, Nullable},
+    sqlite::SqliteConnection,
+};
 
 use crate::{
     lend::{Failure, Lend, Pooled, Sqlite},
     schema::events,
+    task::{reading, writing},
     types::{Id, Time},
 };
 
+/// The time of the database, in microseconds.
+const NOW: &str = "CAST(unixepoch('subsec') * 1000000 AS INTEGER)";
+
 /// What is appended to the log, whichever domain it comes from.
-pub(crate) struct NewEvent<'a, E> {
-    pub(crate) id: u128,
-    pub(crate) organization_id: Option<u128>,
-    pub(crate) actor_id: Option<u128>,
-    pub(crate) aggregate: (&'static str, u128),
+#[derive(Insertable)]
+#[diesel(table_name = events, treat_none_as_default_value = false)]
+pub(crate) struct NewEvent {
+    pub(crate) id: Id,
+    pub(crate) organization_id: Option<Id>,
+    pub(crate) actor_id: Option<Id>,
+    pub(crate) aggregate_kind: &'static str,
+    pub(crate) aggregate_id: Id,
     pub(crate) kind: &'static str,
-    pub(crate) occurred_at: SystemTime,
-    pub(crate) event: &'a E,
+    pub(crate) payload: String,
+    pub(crate) occurred_at: Time,
 }
 
-/// Makes a [`NewEvent`] of a domain's `Recorded`; the domains share no type.
+/// Makes a [`NewEvent`] of a domain's `Recorded`, or says why it cannot be
+/// written down; the domains share no type.
 macro_rules! new_event {
-    ($recorded:expr) => {
-        $crate::events::NewEvent {
-            id: $recorded.id,
-            organization_id: $recorded.organization_id.map(|id| id.0),
-            actor_id: $recorded.actor_id.map(|id| id.0),
-            aggregate: $recorded.event.aggregate(),
+    ($recorded:expr) => {{
+        let (aggregate_kind, aggregate_id) = $recorded.event.aggregate();
+        serde_json::to_string(&$recorded.event).map(|payload| $crate::events::NewEvent {
+            id: $crate::types::Id($recorded.id),
+            organization_id: $recorded.organization_id.map(|id| $crate::types::Id(id.0)),
+            actor_id: $recorded.actor_id.map(|id| $crate::types::Id(id.0)),
+            aggregate_kind,
+            aggregate_id: $crate::types::Id(aggregate_id),
             kind: $recorded.event.kind(),
-            occurred_at: $recorded.occurred_at,
-            event: &$recorded.event,
-        }
-    };
+            payload,
+            occurred_at: $crate::types::Time($recorded.occurred_at),
+        })
+    }};
 }
 pub(crate) use new_event;
 
 impl<L: Lend> Sqlite<L> {
-    /// Appends an event.
-    pub(crate) async fn append<E: Serialize + std::fmt::Debug + Sync>(
+    /// Appends events, in this order.
+    pub(crate) async fn append(
         &self,
-        new: NewEvent<'_, E>,
+        events: impl IntoIterator<Item = serde_json::Result<NewEvent>> + Send,
     ) -> Result<(), Failure> {
-        let mut connection = self.0.write().await?;
-        diesel::insert_into(events::table)
-            .values((
-                events::id.eq(Id(new.id)),
-                events::organization_id.eq(new.organization_id.map(Id)),
-                events::actor_id.eq(new.actor_id.map(Id)),
-                events::aggregate_kind.eq(new.aggregate.0),
-                events::aggregate_id.eq(Id(new.aggregate.1)),
-                events::kind.eq(new.kind),
-                events::payload.eq(serde_json::to_string(new.event)?),
-                events::occurred_at.eq(Time(new.occurred_at)),
-            ))
-            .execute(&mut *connection)
-            .await?;
-        Ok(())
+        let events: Vec<NewEvent> = events.into_iter().collect::<Result<_, _>>()?;
+        let insert = move |connection: &mut SqliteConnection| {
+            for event in &events {
+                diesel::insert_into(events::table)
+                    .values(event)
+                    .execute(connection)?;
+            }
+            Ok(())
+        };
+        self.0.post(insert).await
     }
 }
 
@@ -102,17 +110,14 @@ impl EventLog for Sqlite<Pooled> {
         // One writes at a time, so places are given out in the order of the
         // commits: what is new comes after all that is known.
         let after = known.last().copied().unwrap_or(i64::MIN);
-        let mut connection = self.0.read().await.map_err(Error::unavailable)?;
-        let rows: Vec<EventRow> = events::table
+        let query = events::table
             .filter(events::published_at.is_null())
             .filter(events::sequence.gt(after))
             .order(events::sequence)
-            .limit(i64::from(limit))
-            .select(EventRow::as_select())
-            .load(&mut *connection)
-            .await
-            .map_err(Error::unavailable)?;
-        Ok(rows.into_iter().map(Into::into).collect())
+            .limit(limit.into())
+            .select(EventRow::as_select());
+        let rows = reading(&self.0, move |c| Ok(query.load(c)?)).await?;
+        Ok(rows.into_iter().map(EventRow::into).collect())
     }
 
     async fn appended(&self) {
@@ -120,17 +125,14 @@ impl EventLog for Sqlite<Pooled> {
     }
 
     async fn mark_published(&self, sequences: &[i64]) -> Result<()> {
-        let mut connection = self.0.write().await.map_err(Error::unavailable)?;
-        diesel::update(events::table.filter(events::sequence.eq_any(sequences.to_vec())))
-            .set(events::published_at.eq(diesel::dsl::sql::<
-                diesel::sql_types::Nullable<diesel::sql_types::BigInt>,
-            >(
-                "CAST(unixepoch('subsec') * 1000000 AS INTEGER)"
-            )))
-            .execute(&mut *connection)
-            .await
-            .map_err(Error::unavailable)?;
-        Ok(())
+        let sequences = sequences.to_vec();
+        writing(&self.0, move |c| {
+            diesel::update(events::table.filter(events::sequence.eq_any(sequences)))
+                .set(events::published_at.eq(sql::<Nullable<BigInt>>(NOW)))
+                .execute(c)?;
+            Ok(())
+        })
+        .await
     }
 
     async fn history(
@@ -140,18 +142,15 @@ impl EventLog for Sqlite<Pooled> {
         after: i64,
         limit: u32,
     ) -> Result<Vec<LoggedEvent>> {
-        let mut connection = self.0.read().await.map_err(Error::unavailable)?;
-        let rows: Vec<EventRow> = events::table
+        let query = events::table
             .filter(events::aggregate_id.eq(Id(aggregate.1)))
             .filter(events::aggregate_kind.eq(aggregate.0.to_owned()))
             .filter(events::organization_id.eq(Id(organization)))
             .filter(events::sequence.gt(after))
             .order(events::sequence)
-            .limit(i64::from(limit))
-            .select(EventRow::as_select())
-            .load(&mut *connection)
-            .await
-            .map_err(Error::unavailable)?;
-        Ok(rows.into_iter().map(Into::into).collect())
+            .limit(limit.into())
+            .select(EventRow::as_select());
+        let rows = reading(&self.0, move |c| Ok(query.load(c)?)).await?;
+        Ok(rows.into_iter().map(EventRow::into).collect())
     }
 }

@@ -11,35 +11,25 @@ use diesel_async::RunQueryDsl;
 
 use crate::{
     lend::{Lend, Pooled, Sqlite},
-    schema::idempotency_keys,
+    schema::idempotency_keys::{self, answer, claimed_at, fingerprint, key, leased_until},
     types::{Digest, Time},
 };
 
 impl IdempotencyKeys for Sqlite<Pooled> {
     async fn claim(
         &self,
-        key: &RequestKey,
-        fingerprint: &[u8; 32],
+        request: &RequestKey,
+        asked: &[u8; 32],
         now: SystemTime,
         lease: Duration,
     ) -> Result<Claim> {
         let mut connection = self.0.write().await.map_err(Error::unavailable)?;
-        // A claim whose holder died is nobody's.
-        diesel::delete(
-            idempotency_keys::table
-                .find(Digest(*key))
-                .filter(idempotency_keys::answer.is_null())
-                .filter(idempotency_keys::leased_until.le(Time(now))),
-        )
-        .execute(&mut *connection)
-        .await
-        .map_err(Error::unavailable)?;
+        let held = (claimed_at.eq(Time(now)), leased_until.eq(Time(now + lease)));
         let claimed = diesel::insert_into(idempotency_keys::table)
             .values((
-                idempotency_keys::key.eq(Digest(*key)),
-                idempotency_keys::fingerprint.eq(Digest(*fingerprint)),
-                idempotency_keys::claimed_at.eq(Time(now)),
-                idempotency_keys::leased_until.eq(Time(now + lease)),
+                key.eq(Digest(*request)),
+                fingerprint.eq(Digest(*asked)),
+                held,
             ))
             .on_conflict_do_nothing()
             .execute(&mut *connection)
@@ -48,54 +38,64 @@ impl IdempotencyKeys for Sqlite<Pooled> {
         if claimed == 1 {
             return Ok(Claim::Ours);
         }
-        let found: Option<(Digest, Option<Vec<u8>>)> = idempotency_keys::table
-            .find(Digest(*key))
-            .select((idempotency_keys::fingerprint, idempotency_keys::answer))
+        let (first, kept): (Digest, Option<Vec<u8>>) = idempotency_keys::table
+            .find(Digest(*request))
+            .select((fingerprint, answer))
             .get_result(&mut *connection)
             .await
-            .optional()
             .map_err(Error::unavailable)?;
-        Ok(match found {
-            Some((found, Some(answer))) => Claim::Done {
-                fingerprint: found.0,
-                answer,
-            },
-            Some((found, None)) if found.0 != *fingerprint => Claim::Different,
-            _ => Claim::InProgress,
+        match kept {
+            _ if first.0 != *asked => return Ok(Claim::Different),
+            Some(kept) => return Ok(Claim::Done(kept)),
+            None => {}
+        }
+        let lapsed = idempotency_keys::table
+            .find(Digest(*request))
+            .filter(leased_until.le(Time(now)));
+        let taken_over = diesel::update(lapsed)
+            .set(held)
+            .execute(&mut *connection)
+            .await
+            .map_err(Error::unavailable)?;
+        Ok(if taken_over == 1 {
+            Claim::Ours
+        } else {
+            Claim::InProgress
         })
     }
 
-    async fn finish(&self, key: &RequestKey, answer: &[u8]) -> Result<()> {
+    async fn finish(&self, request: &RequestKey, claimed: SystemTime, sealed: &[u8]) -> Result<()> {
         let mut connection = self.0.write().await.map_err(Error::unavailable)?;
-        diesel::update(idempotency_keys::table.find(Digest(*key)))
-            .set(idempotency_keys::answer.eq(answer.to_vec()))
+        let held = idempotency_keys::table
+            .find(Digest(*request))
+            .filter(claimed_at.eq(Time(claimed)));
+        diesel::update(held)
+            .set(answer.eq(sealed))
             .execute(&mut *connection)
             .await
             .map_err(Error::unavailable)?;
         Ok(())
     }
 
-    async fn release(&self, key: &RequestKey) -> Result<()> {
+    async fn release(&self, request: &RequestKey, claimed: SystemTime) -> Result<()> {
         let mut connection = self.0.write().await.map_err(Error::unavailable)?;
-        diesel::delete(
-            idempotency_keys::table
-                .find(Digest(*key))
-                .filter(idempotency_keys::answer.is_null()),
-        )
-        .execute(&mut *connection)
-        .await
-        .map_err(Error::unavailable)?;
+        let held = idempotency_keys::table
+            .find(Digest(*request))
+            .filter(claimed_at.eq(Time(claimed)))
+            .filter(answer.is_null());
+        diesel::delete(held)
+            .execute(&mut *connection)
+            .await
+            .map_err(Error::unavailable)?;
         Ok(())
     }
 
     async fn sweep(&self, before: SystemTime) -> Result<u64> {
         let mut connection = self.0.write().await.map_err(Error::unavailable)?;
-        let swept = diesel::delete(
-            idempotency_keys::table.filter(idempotency_keys::claimed_at.lt(Time(before))),
-        )
-        .execute(&mut *connection)
-        .await
-        .map_err(Error::unavailable)?;
+        let swept = diesel::delete(idempotency_keys::table.filter(claimed_at.lt(Time(before))))
+            .execute(&mut *connection)
+            .await
+            .map_err(Error::unavailable)?;
         Ok(u64::try_from(swept).unwrap_or(0))
     }
 }

@@ -2,17 +2,18 @@
 
 use std::{
     error,
-    ops::{Deref, DerefMut},
-    sync::Arc,
+    ops::DerefMut,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, OnceLock},
 };
 
-use diesel::{QueryResult, connection::SimpleConnection, sqlite::SqliteConnection};
-use diesel_async::{SimpleAsyncConnection, pooled_connection::deadpool::Object};
+use diesel::{connection::SimpleConnection, sqlite::SqliteConnection};
 use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use crate::{
-    database::{Connection, Database},
-    queue::Queue,
+    connection::{Connection, Lent},
+    database::Database,
+    task::all_or_nothing,
 };
 
 /// What failed underneath, for the log.
@@ -34,11 +35,15 @@ pub trait Lend: Send + Sync + 'static {
     fn run<T: Send + 'static>(
         &self,
         access: Access,
-        task: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+        task: impl FnOnce(&mut SqliteConnection) -> T + Send + 'static,
     ) -> impl Future<Output = Result<T, Failure>> + Send;
 
-    /// Where writes may wait for the next use of the connection, if anybody commits later on.
-    fn queue(&self) -> Option<&Queue>;
+    /// Runs a task that writes. Within a transaction it is not waited for: should
+    /// it fail, so does what comes after it, the commit at last.
+    fn post(
+        &self,
+        task: impl FnOnce(&mut SqliteConnection) -> Result<(), Failure> + Send + 'static,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
 /// What a task does.
@@ -58,96 +63,84 @@ pub struct Sqlite<L>(pub(crate) L);
 #[derive(Clone)]
 pub struct Pooled(pub(crate) Database);
 
-/// Lends the connection of one open transaction. Rolls back when it is dropped.
+/// Lends the connection of one open transaction, which is rolled back when this
+/// is dropped.
 pub struct Open {
-    connection: Option<Mutex<Object<Connection>>>,
-    queue: Queue,
+    connection: Mutex<Lent>,
+    /// What went wrong, if the transaction can come to no good any more.
+    broken: Arc<OnceLock<String>>,
     committed: Arc<Notify>,
-}
-
-struct Checkout(Object<Connection>);
-
-impl Deref for Checkout {
-    type Target = Connection;
-    fn deref(&self) -> &Connection {
-        &self.0
-    }
-}
-
-impl DerefMut for Checkout {
-    fn deref_mut(&mut self) -> &mut Connection {
-        &mut self.0
-    }
-}
-
-struct Guard<'a>(MutexGuard<'a, Object<Connection>>);
-
-impl Deref for Guard<'_> {
-    type Target = Connection;
-    fn deref(&self) -> &Connection {
-        &self.0
-    }
-}
-
-impl DerefMut for Guard<'_> {
-    fn deref_mut(&mut self) -> &mut Connection {
-        &mut self.0
-    }
 }
 
 impl Lend for Pooled {
     async fn read(&self) -> Result<impl DerefMut<Target = Connection> + Send, Failure> {
-        Ok(Checkout(self.0.reader().await?))
+        self.0.readers.get().await
     }
 
     async fn write(&self) -> Result<impl DerefMut<Target = Connection> + Send, Failure> {
-        Ok(Checkout(self.0.writer().await?))
+        self.0.writer.get().await
     }
 
     async fn run<T: Send + 'static>(
         &self,
         access: Access,
-        task: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+        task: impl FnOnce(&mut SqliteConnection) -> T + Send + 'static,
     ) -> Result<T, Failure> {
         let mut connection = match access {
-            Access::Read => self.0.reader().await?,
-            Access::Write => self.0.writer().await?,
+            Access::Read => self.0.readers.get().await?,
+            Access::Write => self.0.writer.get().await?,
         };
-        Ok(connection.spawn_blocking(task).await?)
+        Ok(connection.spawn_blocking(|c| Ok(task(c))).await?)
     }
 
-    fn queue(&self) -> Option<&Queue> {
-        None
+    async fn post(
+        &self,
+        task: impl FnOnce(&mut SqliteConnection) -> Result<(), Failure> + Send + 'static,
+    ) -> Result<(), Failure> {
+        self.run(Access::Write, |c| all_or_nothing(c, task)).await?
     }
 }
 
 impl Open {
-    /// A transaction on a connection. It begins with its first use, so as not to
-    /// change threads for that alone, and it may write from the start, so that it
+    /// A transaction on a connection. It may write from the start, so that it
     /// never finds out halfway that somebody else is writing.
-    pub(crate) fn new(connection: Object<Connection>, committed: Arc<Notify>) -> Self {
-        let queue = Queue::default();
-        queue.push(|connection| Ok(connection.batch_execute("BEGIN IMMEDIATE")?));
-        Self {
-            connection: Some(Mutex::new(connection)),
-            queue,
+    pub(crate) fn new(connection: Lent, committed: Arc<Notify>) -> Self {
+        let mut open = Self {
+            connection: Mutex::new(connection),
+            broken: Arc::default(),
             committed,
+        };
+        let begin = open.unless_broken(|c| Ok(c.batch_execute("BEGIN IMMEDIATE")?));
+        drop(open.connection.get_mut().spawn_blocking(|c| Ok(begin(c))));
+        open
+    }
+
+    /// A task that breaks the transaction if it fails, and does nothing in one
+    /// that is broken.
+    fn unless_broken<T, F>(
+        &self,
+        task: F,
+    ) -> impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + use<T, F>
+    where
+        F: FnOnce(&mut SqliteConnection) -> Result<T, Failure>,
+    {
+        let broken = Arc::clone(&self.broken);
+        move |connection| {
+            if let Some(cause) = broken.get() {
+                return Err(format!("the transaction is broken: {cause}").into());
+            }
+            let done = catch_unwind(AssertUnwindSafe(|| task(connection)));
+            done.unwrap_or_else(|_| Err("a task panicked".into()))
+                .inspect_err(|error| _ = broken.set(error.to_string()))
         }
     }
 
-    async fn lock(&self) -> Result<MutexGuard<'_, Object<Connection>>, Failure> {
-        let connection = self.connection.as_ref();
-        Ok(connection.ok_or("the transaction has ended")?.lock().await)
-    }
-
-    /// The connection, with nothing waiting for it.
-    async fn own(&self) -> Result<Guard<'_>, Failure> {
-        let mut connection = self.lock().await?;
-        if let Some(batch) = self.queue.take()? {
-            let done = connection.spawn_blocking(move |connection| Ok(batch.run(connection)));
-            self.queue.ran(done.await?)?;
-        }
-        Ok(Guard(connection))
+    /// The connection, when all that was asked of it is done.
+    async fn own(&self) -> Result<impl DerefMut<Target = Connection> + Send, Failure> {
+        let done = self.unless_broken(|_| Ok(()));
+        let mut connection = self.connection.lock().await;
+        connection.spawn_blocking(|c| Ok(done(c))).await??;
+        Ok(MutexGuard::map(connection, |connection| &mut **connection))
     }
 }
 
@@ -163,57 +156,105 @@ impl Lend for Open {
     async fn run<T: Send + 'static>(
         &self,
         _access: Access,
-        task: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+        task: impl FnOnce(&mut SqliteConnection) -> T + Send + 'static,
     ) -> Result<T, Failure> {
-        let mut connection = self.lock().await?;
-        let Some(batch) = self.queue.take()? else {
-            return Ok(connection.spawn_blocking(task).await?);
-        };
-        let both = connection.spawn_blocking(move |connection| {
-            let ran = batch.run(connection);
-            Ok(ran.map(|()| task(connection)))
-        });
-        Ok(self.queue.ran(both.await?)??)
+        let task = self.unless_broken(|c| Ok(task(c)));
+        let mut connection = self.connection.lock().await;
+        connection.spawn_blocking(|c| Ok(task(c))).await?
     }
 
-    fn queue(&self) -> Option<&Queue> {
-        Some(&self.queue)
+    async fn post(
+        &self,
+        task: impl FnOnce(&mut SqliteConnection) -> Result<(), Failure> + Send + 'static,
+    ) -> Result<(), Failure> {
+        let task = self.unless_broken(task);
+        let mut connection = self.connection.lock().await;
+        drop(connection.spawn_blocking(|c| Ok(task(c))));
+        Ok(())
     }
 }
 
 impl Sqlite<Open> {
     /// Makes the writes durable. On failure they are rolled back.
     pub(crate) async fn commit_now(self) -> Result<(), Failure> {
-        let commit = |connection: &mut SqliteConnection| connection.batch_execute("COMMIT");
-        self.0.run(Access::Write, commit).await?;
-        let mut open = self.0;
-        open.connection = None;
-        open.committed.notify_one();
-        Ok(())
+        let committed = Arc::clone(&self.0.committed);
+        let commit = move |connection: &mut SqliteConnection| {
+            let done = connection.batch_execute("COMMIT");
+            done.inspect(|()| committed.notify_one())
+        };
+        Ok(self.0.run(Access::Write, commit).await??)
     }
 }
 
-impl Drop for Open {
-    /// Hands back a clean connection: rolls back first where a runtime is there
-    /// to do it, and else takes the connection out of the pool, which closes it.
-    fn drop(&mut self) {
-        let Some(connection) = self.connection.take() else {
-            return;
-        };
-        let mut connection = connection.into_inner();
-        if !self.queue.was_taken() {
-            // It never began.
-            return;
+#[cfg(test)]
+mod tests {
+    use diesel::QueryResult;
+
+    use super::*;
+
+    const INSERT: &str = "INSERT INTO workers VALUES (zeroblob(16), 1)";
+
+    async fn database() -> (Database, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("archesai.db"), 1).await;
+        (database.unwrap(), folder)
+    }
+
+    fn insert(connection: &mut SqliteConnection) -> QueryResult<()> {
+        connection.batch_execute(INSERT)
+    }
+
+    /// What breaks down halfway takes no effect, and the next one starts anew.
+    #[tokio::test]
+    async fn a_panic_leaves_nothing_open() {
+        let (database, _folder) = database().await;
+        for round in 0..2 {
+            let pooled = Pooled(database.clone());
+            let broken = pooled.run(Access::Write, |connection| {
+                all_or_nothing(connection, |connection| -> QueryResult<()> {
+                    insert(connection)?;
+                    panic!("halfway")
+                })
+            });
+            assert!(broken.await.is_err(), "round {round}");
         }
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => {
-                runtime.spawn(async move {
-                    if connection.batch_execute("ROLLBACK").await.is_err() {
-                        drop(Object::take(connection));
-                    }
-                });
-            }
-            Err(_) => drop(Object::take(connection)),
+        let transaction = database.begin().await.unwrap();
+        transaction
+            .0
+            .run(Access::Write, insert)
+            .await
+            .unwrap()
+            .unwrap();
+        transaction.commit_now().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_panic_breaks_its_transaction() {
+        let (database, _folder) = database().await;
+        let transaction = database.begin().await.unwrap();
+        transaction.0.post(|c| Ok(insert(c)?)).await.unwrap();
+        transaction.0.post(|_| panic!("halfway")).await.unwrap();
+        let error = transaction.commit_now().await.unwrap_err().to_string();
+        assert_eq!(error, "the transaction is broken: a task panicked");
+        let transaction = database.begin().await.unwrap();
+        transaction.0.post(|c| Ok(insert(c)?)).await.unwrap();
+        transaction.commit_now().await.unwrap();
+    }
+
+    /// Posted work is done in its order, before what is waited for.
+    #[tokio::test]
+    async fn what_is_posted_comes_first() {
+        let (database, _folder) = database().await;
+        let transaction = database.begin().await.unwrap();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        for number in 0..3 {
+            let sender = sender.clone();
+            let note = move |_: &mut SqliteConnection| Ok(sender.send(number)?);
+            transaction.0.post(note).await.unwrap();
         }
+        let done = transaction.0.run(Access::Read, move |_| {
+            receiver.try_iter().collect::<Vec<_>>()
+        });
+        assert_eq!(done.await.unwrap(), vec![0, 1, 2]);
     }
 }

@@ -5,17 +5,19 @@
 //! connections: the pool lends any, an open transaction lends its own.
 
 mod auth;
+mod connection;
 mod content;
 mod database;
 mod events;
+mod gauges;
 mod idempotency;
 mod lend;
 mod organizations;
-mod queue;
 mod schema;
 mod task;
 mod types;
 mod workflows;
 
 pub use database::{Database, OpenError};
+pub use gauges::{Backlog, Connections, Waiting};
 pub use lend::{Lend, Open, Pooled, Sqlite};

@@ -193,7 +193,7 @@ impl<L: Lend> Repository for Sqlite<L> {
 
     async fn insert_organization(&self, organization: &Organization) -> Result<()> {
         let mut connection = self.0.write().await.map_err(Error::unavailable)?;
-        diesel::insert_into(organizations::table)
+        let inserted = diesel::insert_into(organizations::table)
             .values((
                 organizations::id.eq(Id(organization.id.0)),
                 organizations::name.eq(&organization.name),
@@ -204,13 +204,15 @@ impl<L: Lend> Repository for Sqlite<L> {
                 organizations::created_at.eq(Time(organization.created_at)),
                 organizations::updated_at.eq(Time(organization.updated_at)),
             ))
+            .on_conflict(organizations::id)
+            .do_nothing()
             .execute(&mut *connection)
             .await
             .map_err(|error| match error {
                 DieselError::DatabaseError(UniqueViolation, _) => Error::AlreadyHasPersonal,
                 error => Error::unavailable(error),
             })?;
-        Ok(())
+        (inserted == 1).then_some(()).ok_or(Error::AlreadyExists)
     }
 
     async fn update_organization(&self, organization: &Organization) -> Result<()> {
@@ -371,7 +373,7 @@ impl<L: Lend> Repository for Sqlite<L> {
 
     async fn insert_invitation(&self, invitation: &Invitation, token: &TokenDigest) -> Result<()> {
         let mut connection = self.0.write().await.map_err(Error::unavailable)?;
-        diesel::insert_into(invitations::table)
+        let inserted = diesel::insert_into(invitations::table)
             .values((
                 invitations::id.eq(Id(invitation.id.0)),
                 invitations::organization_id.eq(Id(invitation.organization_id.0)),
@@ -383,10 +385,12 @@ impl<L: Lend> Repository for Sqlite<L> {
                 invitations::created_at.eq(Time(invitation.created_at)),
                 invitations::expires_at.eq(Time(invitation.expires_at)),
             ))
+            .on_conflict(invitations::id)
+            .do_nothing()
             .execute(&mut *connection)
             .await
             .map_err(Error::unavailable)?;
-        Ok(())
+        (inserted == 1).then_some(()).ok_or(Error::AlreadyExists)
     }
 
     async fn find_invitation_by_token(&self, token: &TokenDigest) -> Result<Option<Invitation>> {
@@ -448,7 +452,7 @@ impl<L: Lend> Repository for Sqlite<L> {
     }
 
     async fn record(&self, event: &Recorded) -> Result<()> {
-        self.append(new_event!(event))
+        self.append([new_event!(event)])
             .await
             .map_err(Error::unavailable)
     }

@@ -167,6 +167,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    erasures (organization_id) {
+        organization_id -> Binary,
+        begun_at -> BigInt,
+        due -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     embedding_models (id) {
         id -> BigInt,
         name -> Text,
@@ -185,6 +193,7 @@ diesel::table! {
         end_offset -> BigInt,
         embedding_model -> Nullable<BigInt>,
         embed_due -> BigInt,
+        embed_attempts -> BigInt,
         text -> Text,
     }
 }

@@ -1,6 +1,10 @@
 //! Running several statements as one task, in one hop to a blocking thread.
 
-use diesel::{connection::SimpleConnection, result::QueryResult, sqlite::SqliteConnection};
+use diesel::{
+    connection::SimpleConnection,
+    result::{Error::DeserializationError, QueryResult},
+    sqlite::SqliteConnection,
+};
 
 use crate::lend::{Access, Failure, Lend};
 
@@ -25,14 +29,22 @@ pub(crate) type TaskResult<T, E> = Result<T, TaskError<E>>;
 pub(crate) trait PortError: std::error::Error + Send + Sync + Sized + 'static {
     /// Wraps the failure of the database.
     fn unavailable(cause: Failure) -> Self;
+
+    /// Wraps why something that is kept cannot be made out.
+    fn unreadable(cause: Failure) -> Self;
 }
 
-/// Implements [`PortError`] for a domain: the domains share no types.
+/// Implements [`PortError`] for a domain, and says what it calls that which
+/// cannot be made out: the domains share no types.
 macro_rules! port_error {
-    ($($domain:ident),*) => {$(
+    ($($domain:ident: $unreadable:ident),*) => {$(
         impl PortError for $domain::Error {
             fn unavailable(cause: Failure) -> Self {
                 Self::unavailable(cause)
+            }
+
+            fn unreadable(cause: Failure) -> Self {
+                Self::$unreadable(cause)
             }
         }
 
@@ -43,12 +55,19 @@ macro_rules! port_error {
         }
     )*};
 }
-port_error!(archesai_content, archesai_workflows);
+port_error!(
+    archesai_content: unavailable,
+    archesai_platform: unavailable,
+    archesai_workflows: unreadable
+);
 
 fn settle<T, E: PortError>(done: Result<TaskResult<T, E>, Failure>) -> Result<T, E> {
     match done.map_err(E::unavailable)? {
         Ok(done) => Ok(done),
         Err(TaskError::Said(error)) => Err(error),
+        Err(TaskError::Database(error @ DeserializationError(_))) => {
+            Err(E::unreadable(error.into()))
+        }
         Err(TaskError::Database(error)) => Err(E::unavailable(error.into())),
     }
 }
@@ -58,53 +77,44 @@ pub(crate) async fn reading<L: Lend, T: Send + 'static, E: PortError>(
     lender: &L,
     task: impl FnOnce(&mut SqliteConnection) -> TaskResult<T, E> + Send + 'static,
 ) -> Result<T, E> {
-    let task = move |connection: &mut SqliteConnection| Ok(task(connection));
     settle(lender.run(Access::Read, task).await)
 }
 
-/// Runs a task that writes: all of it takes effect, or nothing. A savepoint does
-/// this whether or not a transaction is open around it. Where there is none, the
-/// first statement must be one that writes, for a transaction that has read
-/// cannot wait for another writer any more.
+/// Runs a task that writes: all of it takes effect, or nothing. The first
+/// statement must be one that writes, for a transaction that has read cannot
+/// wait for another writer any more.
 pub(crate) async fn writing<L: Lend, T: Send + 'static, E: PortError>(
     lender: &L,
     task: impl FnOnce(&mut SqliteConnection) -> TaskResult<T, E> + Send + 'static,
 ) -> Result<T, E> {
-    let task = move |connection: &mut SqliteConnection| {
-        connection.batch_execute("SAVEPOINT task")?;
-        let done = task(connection);
-        let released = match &done {
-            Ok(_) => connection.batch_execute("RELEASE task"),
-            Err(_) => roll_back(connection),
-        };
-        if let Err(error) = released {
-            // A failed release leaves the savepoint open.
-            _ = roll_back(connection);
-            return Ok(done.and(Err(error.into())));
-        }
-        Ok(done)
-    };
+    let task = move |connection: &mut SqliteConnection| all_or_nothing(connection, task);
     settle(lender.run(Access::Write, task).await)
 }
 
-/// Runs a task that writes and that cannot fail but with the database: within a
-/// transaction it waits for what comes next, and then fails that.
-pub(crate) async fn writing_later<L: Lend, E: PortError>(
+/// Runs a task that writes and that cannot fail but with the database. Within a
+/// transaction it is not waited for: a failure is told by what comes next.
+pub(crate) async fn posting<L: Lend, E: PortError>(
     lender: &L,
-    task: impl FnOnce(&mut SqliteConnection) -> TaskResult<(), E> + Send + 'static,
+    task: impl FnOnce(&mut SqliteConnection) -> QueryResult<()> + Send + 'static,
 ) -> Result<(), E> {
-    let Some(queue) = lender.queue() else {
-        return writing(lender, task).await;
-    };
-    queue.push(move |connection| {
-        task(connection).map_err(|error| match error {
-            TaskError::Database(error) => error.into(),
-            TaskError::Said(error) => error.into(),
-        })
-    });
-    Ok(())
+    let task = move |connection: &mut SqliteConnection| Ok(task(connection)?);
+    lender.post(task).await.map_err(E::unavailable)
 }
 
-fn roll_back(connection: &mut SqliteConnection) -> QueryResult<()> {
-    connection.batch_execute("ROLLBACK TO task; RELEASE task")
+/// Runs a task of which all takes effect, or nothing. A savepoint does this
+/// whether or not a transaction is open around it.
+pub(crate) fn all_or_nothing<T, E: From<diesel::result::Error>>(
+    connection: &mut SqliteConnection,
+    task: impl FnOnce(&mut SqliteConnection) -> Result<T, E>,
+) -> Result<T, E> {
+    connection.batch_execute("SAVEPOINT task")?;
+    let done = task(connection).and_then(|done| {
+        connection.batch_execute("RELEASE task")?;
+        Ok(done)
+    });
+    if done.is_err() {
+        // A failed release leaves the savepoint open too.
+        _ = connection.batch_execute("ROLLBACK TO task; RELEASE task");
+    }
+    done
 }

@@ -5,7 +5,6 @@
 
 mod changes;
 mod columns;
-mod events;
 mod lists;
 mod logs;
 mod pipelines;
@@ -21,7 +20,7 @@ use std::time::{Duration, SystemTime};
 use archesai_workflows::{
     Error, Json, LogEntry, LogLine, OrganizationId, Page, Pipeline, PipelineId, Recorded, Result,
     Run, RunId, Slice, StepRun, StepRunId, WorkerId,
-    engine::{Changes, Claim, Lease, RunState, StepRow},
+    engine::{Changes, Claim, RunState, StepRow},
     ports::{
         PipelineSort, Repository, RunFilter, RunSort, Scope, StepResult, StepSort, StepValues,
         Store, Transaction,
@@ -29,11 +28,11 @@ use archesai_workflows::{
 };
 
 use crate::{
+    events::new_event,
     lend::{Lend, Open, Pooled, Sqlite},
+    task::{posting, reading, writing},
     types::Time,
 };
-
-use crate::task::{reading, writing, writing_later};
 use columns::json;
 
 impl<L: Lend> Repository for Sqlite<L> {
@@ -179,6 +178,10 @@ impl<L: Lend> Repository for Sqlite<L> {
         .await
     }
 
+    async fn has_due(&self, now: SystemTime) -> Result<bool> {
+        reading(&self.0, move |c| queue::has_due(c, Time(now))).await
+    }
+
     async fn claim(
         &self,
         worker: WorkerId,
@@ -187,11 +190,6 @@ impl<L: Lend> Repository for Sqlite<L> {
         now: SystemTime,
     ) -> Result<Vec<Claim>> {
         let (until, now) = (Time(now + lease), Time(now));
-        // A look by a reader first: most of the time nothing is due, and looking
-        // must not keep those who write waiting.
-        if !reading(&self.0, move |c| queue::has_work(c, worker, now)).await? {
-            return Ok(Vec::new());
-        }
         writing(&self.0, move |c| queue::claim(c, worker, limit, until, now)).await
     }
 
@@ -200,7 +198,7 @@ impl<L: Lend> Repository for Sqlite<L> {
         worker: WorkerId,
         lease: Duration,
         now: SystemTime,
-    ) -> Result<Vec<Lease>> {
+    ) -> Result<Vec<Claim>> {
         let (until, now) = (Time(now + lease), Time(now));
         writing(&self.0, move |c| queue::heartbeat(c, worker, until, now)).await
     }
@@ -209,19 +207,18 @@ impl<L: Lend> Repository for Sqlite<L> {
         reading(&self.0, move |c| queue::expired(c, limit, Time(now))).await
     }
 
-    async fn lock_runs(&self, runs: &[(OrganizationId, RunId)]) -> Result<Vec<RunState>> {
-        let runs = runs.to_vec();
-        reading(&self.0, move |c| runs::states(c, runs)).await
-    }
-
-    async fn held(&self, leases: &[Lease]) -> Result<Vec<Lease>> {
-        let leases = leases.to_vec();
-        reading(&self.0, move |c| queue::held(c, leases)).await
+    async fn lock_runs(
+        &self,
+        runs: &[(OrganizationId, RunId)],
+        items: &[StepRunId],
+    ) -> Result<Vec<RunState>> {
+        let (runs, items) = (runs.to_vec(), items.to_vec());
+        reading(&self.0, move |c| runs::states(c, runs, &items)).await
     }
 
     async fn put_values(&self, values: &[StepValues]) -> Result<()> {
         let values = prepared(values)?;
-        writing_later(&self.0, move |c| values::put(c, values)).await
+        posting(&self.0, move |c| values::put(c, values)).await
     }
 
     async fn put_items(
@@ -251,12 +248,12 @@ impl<L: Lend> Repository for Sqlite<L> {
 
     async fn apply(&self, changes: &[Changes]) -> Result<()> {
         let changes = prepared(changes)?;
-        writing_later(&self.0, move |c| changes::apply(c, changes)).await
+        posting(&self.0, move |c| changes::apply(c, changes)).await
     }
 
     async fn record(&self, events: &[Recorded]) -> Result<()> {
-        let events: Vec<events::Row> = prepared(events)?;
-        writing_later(&self.0, move |c| events::append(c, &events)).await
+        let events: Vec<_> = events.iter().map(|event| new_event!(event)).collect();
+        self.append(events).await.map_err(Error::unavailable)
     }
 }
 

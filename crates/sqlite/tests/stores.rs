@@ -16,12 +16,14 @@ async fn database() -> (Database, TempDir) {
 async fn auth() {
     let (database, _folder) = database().await;
     conformance::auth::suite(&database.store()).await;
+    conformance::auth::races::suite(&database.store()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn organizations() {
     let (database, _folder) = database().await;
     conformance::organizations::suite(&database.store()).await;
+    conformance::organizations::races::suite(&database.store()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,7 +31,6 @@ async fn platform() {
     let (database, _folder) = database().await;
     let store = database.store();
     conformance::platform::idempotency_suite(&store).await;
-    conformance::platform::one_claim_wins(&store).await;
     // The other suites leave events behind.
     conformance::auth::suite(&store).await;
     conformance::auth::suite(&store).await;

@@ -62,6 +62,22 @@ async fn a_deleted_organization_takes_its_runs_with_it() {
     assert_eq!(claims, vec![]);
 }
 
+/// What nests deeper than a reader goes will not be read the next time either.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_never_be_read_is_told_from_a_failure() {
+    let (store, [ours, _], _folder) = world().await;
+    let program = Program::new(store.clone(), ours);
+    let run = program.start(chain(1), &json("{}")).await;
+    let too_deep = domain::Run {
+        id: RunId(1),
+        input: (0..200).fold(Json::Null, |inner, _| Json::Array(vec![inner])),
+        ..run
+    };
+    store.insert_run(&too_deep, &[]).await.unwrap();
+    let input = store.find_run_input(ours, too_deep.id).await;
+    assert!(matches!(input, Err(domain::Error::Unreadable(_))));
+}
+
 /// Prints how long things take, with `--nocapture`.
 #[tokio::test(flavor = "multi_thread")]
 async fn chains_and_fan_outs_end() {

@@ -1,13 +1,35 @@
 //! What tools need of the world outside. The composition of the server fills these; none of them names a context, a
 //! provider or a library that does it.
 
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
 use archesai_content::{
     Artifact, ArtifactId, Hit, ModelInfo, NewArtifact, Result, SearchRequest, ports::Passage,
 };
-use archesai_workflows::{Actor, ToolError};
+use archesai_workflows::{Actor, Clock, ToolError};
 use async_trait::async_trait;
+
+use crate::extractor::Extractor;
+
+/// What the tools work with.
+pub struct Parts {
+    /// The artifacts of organizations.
+    pub artifacts: Arc<dyn Artifacts>,
+    /// A language model, if one is configured.
+    pub language_model: Option<Arc<dyn LanguageModel>>,
+    /// The web.
+    pub web: Arc<dyn Web>,
+    /// Reads documents.
+    pub extractor: Extractor,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").finish_non_exhaustive()
+    }
+}
 
 /// The artifacts of the actor's organization. One of another organization does not exist.
 #[async_trait]
@@ -57,7 +79,8 @@ pub trait Artifacts: Send + Sync + 'static {
     /// [`NoModel`](archesai_content::Error::NoModel)
     async fn embed(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>>;
 
-    /// Embeds passages and makes them what a search finds of an artifact, in place of those it has.
+    /// Embeds passages and makes them what a search finds of an artifact, in place of those it has. The text is the one
+    /// they are from, as far as it is known, and is kept too.
     ///
     /// # Errors
     ///
@@ -67,6 +90,7 @@ pub trait Artifacts: Send + Sync + 'static {
         &self,
         actor: Actor,
         id: ArtifactId,
+        text: Option<String>,
         passages: Vec<Passage>,
     ) -> Result<()>;
 }

@@ -1,7 +1,7 @@
 //! Text out of documents, as the content context wants it: apart from the threads that everybody waits on, and only so
 //! many documents at once.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use archesai_content::{
     self as content,
@@ -10,6 +10,7 @@ use archesai_content::{
 use tokio::time::sleep;
 
 use crate::{
+    apart,
     extract::{self, ExtractError, Extracted, Limits},
     slots::{Broken, Slots},
     split,
@@ -32,6 +33,7 @@ const ATTEMPTS: u32 = 5;
 pub struct Extractor {
     slots: Slots,
     limits: Arc<Limits>,
+    program: Option<Arc<PathBuf>>,
 }
 
 impl Extractor {
@@ -40,7 +42,16 @@ impl Extractor {
         Self {
             slots: Slots::default(),
             limits: Arc::new(limits),
+            program: None,
         }
+    }
+
+    /// Has each document whose reader could take any amount of memory read by a process of a program, which does what
+    /// [`apart::serve`] does when it is told [`apart::COMMAND`].
+    #[must_use]
+    pub fn apart(mut self, program: PathBuf) -> Self {
+        self.program = Some(Arc::new(program));
+        self
     }
 
     /// How many bytes a document may have.
@@ -77,7 +88,13 @@ impl Extractor {
     ) -> Result<Extracted, ExtractError> {
         let (bytes, limits) = (Arc::clone(bytes), Arc::clone(&self.limits));
         let (media_type, name) = (media_type.to_owned(), name.to_owned());
-        let read = move || extract::extract(&bytes, &media_type, &name, &limits);
+        let program = self.program.clone();
+        let read = move || match program {
+            Some(program) if extract::is_pdf(&bytes, &media_type, &name) => {
+                apart::read(&program, &bytes, &media_type, &name, &limits)
+            }
+            _ => extract::extract(&bytes, &media_type, &name, &limits),
+        };
         self.slots
             .run(read)
             .await
@@ -107,6 +124,7 @@ impl TextExtractor for Extractor {
                 text: extracted.text,
             }),
             Err(ExtractError::Unsupported { .. }) => Err(ExtractionError::Unsupported),
+            Err(ExtractError::Busy) => Err(ExtractionError::Busy),
             Err(error) => Err(ExtractionError::Damaged(error.to_string())),
         }
     }

@@ -12,9 +12,10 @@ pub(crate) fn of_content(error: &Error) -> ToolError {
         Error::Invalid { .. } => "invalid_input",
         Error::VersionConflict => "version_conflict",
         Error::LabelTaken => "label_taken",
-        Error::ArtifactExists => "artifact_exists",
+        Error::AlreadyExists => "artifact_exists",
         Error::TooLarge { .. } => "artifact_too_large",
         Error::NoModel => "no_embedding_model",
+        Error::TextRefused { .. } => "text_refused",
         Error::Dimensions { .. } => "wrong_dimensions",
         Error::TooSlow => return ToolError::transient("too_slow", error.to_string()),
         _ => return ToolError::transient("unavailable", error.to_string()),
@@ -41,6 +42,7 @@ pub(crate) fn of_document(error: &ExtractError) -> ToolError {
         ExtractError::TooLarge { .. } => "file_too_large",
         ExtractError::TooDeep { .. } => "file_too_deep",
         ExtractError::TooSlow(_) => "file_too_slow",
+        ExtractError::TooCostly => "file_too_costly",
         ExtractError::Busy => return ToolError::transient("busy", error.to_string()),
     };
     ToolError::permanent(code, error.to_string())

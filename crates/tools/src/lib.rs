@@ -6,6 +6,7 @@
 //! [`Toolbox`] offers to the workflows context; what they need of the world outside is named in [`capabilities`], and
 //! whoever composes the server fills it.
 
+pub mod apart;
 mod bounded;
 pub mod capabilities;
 pub mod convert;
@@ -21,15 +22,17 @@ mod slots;
 pub mod split;
 pub mod table;
 pub mod template;
+mod texts;
 mod tool;
 mod toolbox;
 mod tools;
 mod wording;
 
+pub use capabilities::Parts;
 pub use extractor::Extractor;
 pub use language::Language;
 pub use tool::{Call, Spec, Tool, done};
-pub use toolbox::{Parts, Toolbox, UnfitTool};
+pub use toolbox::{Toolbox, UnfitTool};
 
 #[cfg(test)]
 mod samples;

@@ -1,40 +1,17 @@
 //! The tools that steps may call, behind the port of the workflows context.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt};
 
-use archesai_workflows::{
-    Actor, Clock, Invocation, Json, Outcome, ToolError, ToolSpec, Violation, ports,
-};
+use archesai_workflows::{Actor, Invocation, Json, Outcome, ToolError, ToolSpec, Violation, ports};
 use thiserror::Error;
 
 use crate::{
-    capabilities::{Artifacts, LanguageModel, Web},
+    capabilities::Parts,
     convert,
-    extractor::Extractor,
     schema::{Schema, SchemaError},
     tool::{Call, Tool},
     tools,
 };
-
-/// What the tools work with.
-pub struct Parts {
-    /// The artifacts of organizations.
-    pub artifacts: Arc<dyn Artifacts>,
-    /// A language model, if one is configured.
-    pub language_model: Option<Arc<dyn LanguageModel>>,
-    /// The web.
-    pub web: Arc<dyn Web>,
-    /// Reads documents.
-    pub extractor: Extractor,
-    /// Tells the time.
-    pub clock: Arc<dyn Clock>,
-}
-
-impl fmt::Debug for Parts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Parts").finish_non_exhaustive()
-    }
-}
 
 /// A tool that cannot be in a toolbox.
 #[derive(Debug, Error)]

@@ -13,7 +13,7 @@ mod text_extract;
 mod text_split;
 mod time_sleep;
 
-use crate::{slots::Slots, tool::Tool, toolbox::Parts};
+use crate::{capabilities::Parts, slots::Slots, tool::Tool};
 
 /// Every tool.
 pub(crate) fn all(parts: &Parts) -> Vec<Box<dyn Tool>> {
@@ -23,7 +23,7 @@ pub(crate) fn all(parts: &Parts) -> Vec<Box<dyn Tool>> {
         Box::new(artifact_search::ArtifactSearch::new(parts)),
         Box::new(artifact_write::ArtifactWrite::new(parts)),
         Box::new(csv_parse::CsvParse(slots.clone())),
-        Box::new(embedding_create::EmbeddingCreate::new(parts)),
+        Box::new(embedding_create::EmbeddingCreate::new(parts, slots.clone())),
         Box::new(http_request::HttpRequest::new(parts)),
         Box::new(json_transform::JsonTransform(slots.clone())),
         Box::new(llm_complete::LlmComplete::new(parts)),

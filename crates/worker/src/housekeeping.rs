@@ -5,6 +5,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 use crate::Stop;
 
 /// One thing to do over and over; it answers how much it did, or why it could not.
+/// What did something is done again at once.
 pub struct Chore {
     /// What it is called in the log.
     pub name: &'static str,
@@ -27,7 +28,12 @@ async fn keep(chore: Chore, stop: Stop) {
     loop {
         match (chore.work)().await {
             Ok(0) => {}
-            Ok(done) => tracing::debug!(chore = chore.name, done, "swept"),
+            Ok(done) => {
+                tracing::debug!(chore = chore.name, done, "swept");
+                if !stop.is_cancelled() {
+                    continue;
+                }
+            }
             Err(error) => tracing::warn!(chore = chore.name, error, "sweeping"),
         }
         tokio::select! {

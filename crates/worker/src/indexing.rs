@@ -2,14 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use archesai_content::{Adapters, Service};
+use archesai_content::{Adapters, IndexWork, Result, Service};
+use archesai_platform::wakeups::Wake;
 
-use crate::{Stop, Wake};
+use crate::Stop;
 
 /// How long to wait after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// Indexes artifacts until it is stopped.
+/// Indexes artifacts until it is stopped. What it is at then is handed back.
 pub async fn index<A: Adapters, W: Wake>(
     service: Arc<Service<A>>,
     wake: W,
@@ -17,11 +18,7 @@ pub async fn index<A: Adapters, W: Wake>(
     stop: Stop,
 ) {
     while !stop.is_cancelled() {
-        let round = tokio::select! {
-            () = stop.cancelled() => return,
-            round = round(&service) => round,
-        };
-        let wait = match round {
+        let wait = match round(&service, &stop).await {
             Ok(true) => continue,
             Ok(false) => poll,
             Err(error) => {
@@ -37,12 +34,29 @@ pub async fn index<A: Adapters, W: Wake>(
     }
 }
 
-/// Does one piece of work. Answers whether there may be more. New artifacts go
-/// before passages that lack an embedding: those are found by words already.
-async fn round<A: Adapters>(service: &Service<A>) -> archesai_content::Result<bool> {
-    if service.index_next().await?.is_some() {
-        metrics::counter!("archesai_artifacts_indexed_total").increment(1);
-        return Ok(true);
+/// Does one piece of work. Answers whether there may be more.
+async fn round<A: Adapters>(service: &Service<A>, stop: &Stop) -> Result<bool> {
+    let Some(work) = service.claim_work().await? else {
+        return Ok(false);
+    };
+    tokio::select! {
+        done = service.work(&work) => done?,
+        () = keep(service, &work) => {}
+        () = stop.cancelled() => service.hand_back(&work).await?,
     }
-    Ok(service.embed_missing().await? > 0)
+    if matches!(work, IndexWork::Index(_)) {
+        metrics::counter!("archesai_artifacts_indexed_total").increment(1);
+    }
+    Ok(true)
+}
+
+/// Makes a claim last until it is lost.
+async fn keep<A: Adapters>(service: &Service<A>, work: &IndexWork) {
+    loop {
+        tokio::time::sleep(service.settings.lease / 3).await;
+        // Whether the store fails the work finds out too.
+        if let Ok(false) = service.keep(work).await {
+            return;
+        }
+    }
 }

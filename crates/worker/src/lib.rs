@@ -8,11 +8,25 @@ mod housekeeping;
 mod indexing;
 mod relay;
 mod steps;
-mod wake;
 
 pub use housekeeping::{Chore, Work, keep_house};
 pub use indexing::index;
 pub use relay::relay;
 pub use steps::{StepSettings, run_steps};
 pub use tokio_util::sync::CancellationToken as Stop;
-pub use wake::Wake;
+
+// The tests run steps of the workflows domain as its own tests do.
+#[cfg(test)]
+#[path = "../../workflows/examples/embedding/expressions.rs"]
+mod expressions;
+#[cfg(test)]
+#[path = "../../workflows/examples/embedding/store.rs"]
+mod store;
+#[cfg(test)]
+#[expect(dead_code, reason = "the tests of workflows need more of it")]
+#[path = "../../workflows/tests/it/support.rs"]
+mod support;
+#[cfg(test)]
+mod embedding {
+    pub(crate) use crate::{expressions, store};
+}

@@ -4,18 +4,24 @@
 mod attempt;
 mod held;
 mod log;
+mod reports;
+#[cfg(test)]
+mod tests;
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::HashSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use archesai_platform::wakeups::Wake;
 use archesai_workflows::{
-    Adapters, Call, Error, Json, Service, ToolError, WorkerId, engine::Claim,
+    Adapters, Call, Error, Json, Reaped, Service, ToolError, WorkerId,
+    engine::{Claim, Lease},
 };
 use futures_util::FutureExt;
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 
-use crate::{Stop, Wake};
+use crate::Stop;
 use attempt::attempt;
 use held::Held;
+use reports::Reports;
 
 /// How many steps are claimed at once at most.
 const BATCH: usize = 100;
@@ -49,6 +55,7 @@ pub async fn run_steps<A: Adapters, W: Wake>(
         id: WorkerId(service.ids.next()),
         free: Arc::new(Semaphore::new(settings.concurrency)),
         held: Held::default(),
+        reports: Reports::take(Arc::clone(&service)),
         service,
     });
     // The heartbeat outlives the claiming: what still runs must stay ours.
@@ -76,11 +83,33 @@ pub async fn run_steps<A: Adapters, W: Wake>(
     _ = beating.await;
 }
 
+/// One line in the log and one metric for each attempt at a step.
+fn report(claim: &Claim, outcome: &'static str, took: Duration) {
+    let Claim { run, step } = claim;
+    tracing::info!(
+        run_id = %run.id,
+        step_run_id = %step.id,
+        step = step.step,
+        action = step.tool,
+        attempt = step.attempt,
+        outcome,
+        duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3,
+        "step"
+    );
+    metrics::histogram!(
+        "archesai_step_duration_seconds",
+        "tool" => step.tool.clone(),
+        "outcome" => outcome
+    )
+    .record(took.as_secs_f64());
+}
+
 struct Worker<A: Adapters> {
     id: WorkerId,
     service: Arc<Service<A>>,
     free: Arc<Semaphore>,
     held: Held,
+    reports: Reports,
 }
 
 impl<A: Adapters> Worker<A> {
@@ -97,9 +126,10 @@ impl<A: Adapters> Worker<A> {
         for claim in claims {
             // Only this loop takes permits, so there is one for each claim.
             let permit = Arc::clone(&self.free).acquire_owned().await;
+            let stop = self.held.take(&claim);
             let worker = Arc::clone(self);
             running.spawn(async move {
-                worker.follow(claim).await;
+                worker.follow(claim, stop).await;
                 drop(permit);
             });
         }
@@ -107,33 +137,35 @@ impl<A: Adapters> Worker<A> {
     }
 
     /// Makes attempts, one after the other, as long as each leads to another.
-    async fn follow(&self, first: Claim) {
-        let mut next = Some(first);
-        while let Some(claim) = next {
-            let cancelled = self.held.take(&claim);
-            let outcome = AssertUnwindSafe(attempt(&self.service, &claim, &cancelled));
-            let outcome = outcome.catch_unwind().await;
+    async fn follow(&self, first: Claim, stop: Stop) {
+        let mut next = Some((first, stop));
+        while let Some((claim, stop)) = next {
+            let started = Instant::now();
+            let ended = attempt(&self.service, &self.reports, &claim, &stop);
+            let ended = AssertUnwindSafe(ended).catch_unwind().await;
             self.held.drop(&claim);
-            next = match outcome {
-                Ok(Ok(next)) => next,
-                Ok(Err(Error::LeaseLost)) => {
-                    tracing::info!(step_run_id = %claim.step.id, "the step is no longer ours");
-                    metrics::counter!("archesai_steps_lost_total").increment(1);
-                    None
-                }
+            let (outcome, goes_on) = match ended {
+                Ok(Ok((outcome, next))) => (outcome, Some(next)),
+                Ok(Err(Error::LeaseLost)) => ("lost", Some(None)),
                 Ok(Err(error)) => {
                     tracing::error!(
                         step_run_id = %claim.step.id,
                         error = &error as &dyn std::error::Error,
                         "running a step"
                     );
-                    self.give_up(claim).await
+                    ("broken", None)
                 }
-                Err(_) => {
-                    tracing::error!(step_run_id = %claim.step.id, "running a step panicked");
-                    self.give_up(claim).await
-                }
+                Err(_) => ("broken", None),
             };
+            report(&claim, outcome, started.elapsed());
+            let led_to = match goes_on {
+                Some(next) => next,
+                None => self.give_up(claim).await,
+            };
+            next = led_to.map(|claim| {
+                let stop = self.held.take(&claim);
+                (claim, stop)
+            });
         }
     }
 
@@ -159,10 +191,12 @@ impl<A: Adapters> Worker<A> {
     /// what dead workers left.
     async fn keep_alive(self: Arc<Self>, ended: Stop) {
         let rhythm = (self.service.settings.lease / 4).min(RHYTHM);
+        let mut unknown = HashSet::new();
         loop {
-            if let Err(error) = self.beat().await {
+            if let Err(error) = self.beat(&mut unknown).await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "heartbeat");
             }
+            self.reap().await;
             tokio::select! {
                 () = ended.cancelled() => return,
                 () = tokio::time::sleep(rhythm) => {}
@@ -170,17 +204,41 @@ impl<A: Adapters> Worker<A> {
         }
     }
 
-    async fn beat(&self) -> archesai_workflows::Result<()> {
-        let before = self.held.now();
-        if !before.is_empty() {
-            let leases = self.service.heartbeat(self.id).await?;
-            self.held.keep(&before, &leases);
+    /// One heartbeat. A step that is this worker's by the database, and of which
+    /// the worker knows nothing at two heartbeats in a row, was given to it by an
+    /// answer that was lost: it is handed back. `unknown` is what the last one found.
+    async fn beat(&self, unknown: &mut HashSet<Lease>) -> archesai_workflows::Result<()> {
+        let before = self.held.leases();
+        if before.is_empty() && unknown.is_empty() {
+            return Ok(());
         }
-        let reaped = self.service.reap(REAPED).await?;
-        if reaped > 0 {
-            tracing::info!(steps = reaped, "took over steps of a worker that died");
+        let mut claims = self.service.heartbeat(self.id).await?;
+        self.held.keep(&before, &claims);
+        claims.retain(|claim| !self.held.has(claim.lease()));
+        for claim in &claims {
+            if unknown.contains(&claim.lease()) {
+                tracing::warn!(step_run_id = %claim.step.id, "nobody heard of being given the step");
+                self.hand_back(claim).await;
+            }
         }
+        *unknown = claims.iter().map(Claim::lease).collect();
         Ok(())
+    }
+
+    async fn reap(&self) {
+        let reaped = self.service.reap(REAPED).await;
+        let reaped = reaped.unwrap_or_else(|error| Reaped {
+            steps: 0,
+            errors: vec![error],
+        });
+        if reaped.steps > 0 {
+            let steps = reaped.steps;
+            tracing::info!(steps, "took over steps of a worker that died");
+        }
+        for error in reaped.errors {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "taking over steps of a worker that died");
+        }
     }
 
     async fn wind_down(&self, mut running: JoinSet<()>, grace: Duration) {
@@ -190,12 +248,14 @@ impl<A: Adapters> Worker<A> {
         }
         running.shutdown().await;
         for claim in self.held.claims() {
-            if let Err(error) = self.service.release(&claim).await {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "handing a step back"
-                );
-            }
+            self.hand_back(&claim).await;
+        }
+    }
+
+    async fn hand_back(&self, claim: &Claim) {
+        if let Err(error) = self.service.release(claim).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "handing a step back");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How the use cases of workflows fail.
 
-use std::{error, fmt, result};
+use std::{error, fmt, result, sync::Arc};
 
 use serde::Serialize;
 
@@ -13,6 +13,8 @@ pub type Result<T, E = Error> = result::Result<T, E>;
 pub enum Error {
     /// There is no such thing, or it belongs to another organization.
     NotFound,
+    /// There is one with this identity, whoever's.
+    AlreadyExists,
     /// A definition or an input breaks rules; nothing was changed. Never empty.
     Invalid(Vec<Violation>),
     /// Somebody else changed it since the version the caller knows.
@@ -22,6 +24,9 @@ pub enum Error {
     /// The caller does not hold the step any more: it was cancelled, or its
     /// lease ended and another worker has it. What the caller found out is discarded.
     LeaseLost,
+    /// What is kept of it cannot be made out, now or later; the cause is for the
+    /// log, not for the caller.
+    Unreadable(Box<dyn error::Error + Send + Sync>),
     /// An adapter failed; the cause is for the log, not for the caller.
     Unavailable(Box<dyn error::Error + Send + Sync>),
 }
@@ -30,6 +35,19 @@ impl Error {
     /// Wraps the failure of an adapter.
     pub fn unavailable(cause: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
         Self::Unavailable(cause.into())
+    }
+
+    /// Wraps why something that is kept cannot be made out.
+    pub fn unreadable(cause: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
+        Self::Unreadable(cause.into())
+    }
+
+    /// The same failure, for another of those who met it together.
+    pub(crate) fn shared(self: &Arc<Self>) -> Self {
+        match **self {
+            Self::Unreadable(_) => Self::unreadable(Arc::clone(self)),
+            _ => Self::unavailable(Arc::clone(self)),
+        }
     }
 }
 
@@ -41,9 +59,11 @@ impl fmt::Display for Error {
                 Some(violation) => violation.fmt(f),
                 None => f.write_str("a value breaks a rule"),
             },
+            Self::AlreadyExists => f.write_str("there is one with this identity"),
             Self::VersionConflict => f.write_str("it was changed in the meantime"),
             Self::RunEnded => f.write_str("the run has ended"),
             Self::LeaseLost => f.write_str("the step is not this worker's any more"),
+            Self::Unreadable(_) => f.write_str("what is kept of it cannot be read"),
             Self::Unavailable(_) => f.write_str("a backing service is unavailable"),
         }
     }
@@ -52,7 +72,7 @@ impl fmt::Display for Error {
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            Self::Unavailable(cause) => Some(cause.as_ref()),
+            Self::Unreadable(cause) | Self::Unavailable(cause) => Some(cause.as_ref()),
             _ => None,
         }
     }

@@ -64,8 +64,41 @@ pub trait Cache<K, V>: Send + Sync + 'static {
         ttl: Duration,
     ) -> impl Future<Output = Result<(), CacheError>> + Send;
 
-    /// Forgets a value at once.
+    /// Forgets a value: no [`get`](Self::get) that begins after this has ended recalls it.
     fn remove(&self, key: &K) -> impl Future<Output = Result<(), CacheError>> + Send;
+}
+
+/// Finds a value in a cache, or else by `look`, which tells the truth, and remembers it.
+///
+/// Who changes a value removes it from the cache after the commit. A value that
+/// was read before that commit may still be put after that removal, and would
+/// then be believed for all of its `ttl`. So whoever puts a value looks a second
+/// time, and forgets it unless it is still the truth. A cache that fails counts
+/// as one that does not know.
+pub async fn read_through<K, V, E, L>(
+    cache: &impl Cache<K, V>,
+    key: &K,
+    ttl: Duration,
+    look: impl Fn() -> L + Send + Sync,
+) -> Result<Option<V>, E>
+where
+    K: Sync,
+    V: PartialEq + Send + Sync,
+    E: Send,
+    L: Future<Output = Result<Option<V>, E>> + Send,
+{
+    if let Ok(Some(value)) = cache.get(key).await {
+        return Ok(Some(value));
+    }
+    let Some(value) = look().await? else {
+        return Ok(None);
+    };
+    _ = cache.put(key, &value, ttl).await;
+    let again = look().await;
+    if !matches!(&again, Ok(Some(again)) if *again == value) {
+        _ = cache.remove(key).await;
+    }
+    again
 }
 
 /// Which slice of a list to read, in the order of a sort key and then of the id.

@@ -28,6 +28,7 @@ pub use model::*;
 pub use pipeline::Pipeline;
 pub use run::{LogEntry, LogLine, Run, RunError, StepError, StepRun};
 pub use service::{
-    Actor, Adapters, Call, Definitions, NewPipeline, PipelineChanges, Prepared, Service, Settings,
+    Actor, Adapters, Call, Definitions, NewPipeline, PipelineChanges, Prepared, Reaped, Service,
+    Settings,
 };
 pub use tool::{Cancellation, Invocation, Log, Outcome, ToolError, ToolSpec};

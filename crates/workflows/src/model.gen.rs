@@ -373,6 +373,8 @@ pub enum Event {
         code: String,
         /// What went wrong.
         message: String,
+        /// The step that failed; none where the run failed as a whole.
+        step: Option<String>,
     },
     /// A run was cancelled.
     #[serde(rename = "run.cancelled")]
@@ -461,6 +463,8 @@ pub enum Event {
         step: String,
         /// Which attempt failed, from 1.
         attempt: i64,
+        /// What kind of error.
+        code: String,
         /// What went wrong.
         message: String,
     },

@@ -1,7 +1,8 @@
 //! What workflows needs from the outside world.
 //!
-//! Every async method may fail with [`Error::Unavailable`](crate::Error::Unavailable);
-//! the other errors a method may give are said at the method, and adapters give
+//! Every async method may fail with [`Error::Unavailable`](crate::Error::Unavailable),
+//! and one that reads with [`Error::Unreadable`](crate::Error::Unreadable) if it
+//! will fail on the same thing each time; the other errors a method may give are said at the method, and adapters give
 //! them for that reason only. A thing of another organization than the one
 //! named is treated as one that does not exist.
 
@@ -14,7 +15,7 @@ use crate::{
     Invocation, Json, LogEntry, LogLine, OrganizationId, Outcome, Page, Pipeline, PipelineId,
     Recorded, Result, Run, RunId, RunStatus, Slice, StepError, StepRun, StepRunId, StepStatus,
     ToolError, ToolSpec, Violation, WorkerId,
-    engine::{Changes, Claim, Lease, RunState, StepRow},
+    engine::{Changes, Claim, RunState, StepRow},
 };
 
 /// What a transaction may touch.
@@ -98,6 +99,10 @@ pub struct StepResult {
 /// every step must not read the documents of others.
 pub trait Repository: Send + Sync + 'static {
     /// Adds a pipeline, and keeps its definition under its version.
+    ///
+    /// # Errors
+    ///
+    /// [`AlreadyExists`](crate::Error::AlreadyExists) if there is one with the id, whoever's.
     fn insert_pipeline(&self, pipeline: &Pipeline) -> impl Future<Output = Result<()>> + Send;
 
     /// Finds a pipeline.
@@ -143,7 +148,8 @@ pub trait Repository: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::Error::NotFound) if the pipeline has no such version.
+    /// [`AlreadyExists`](crate::Error::AlreadyExists) if there is a run with the id, whoever's, or
+    /// else [`NotFound`](crate::Error::NotFound) if the pipeline has no such version.
     fn insert_run(&self, run: &Run, steps: &[StepRow]) -> impl Future<Output = Result<()>> + Send;
 
     /// Finds a run.
@@ -214,6 +220,9 @@ pub trait Repository: Send + Sync + 'static {
         index: u32,
     ) -> impl Future<Output = Result<Option<Json>>> + Send;
 
+    /// Whether a step run is ready and due, so that a claim may get one.
+    fn has_due(&self, now: SystemTime) -> impl Future<Output = Result<bool>> + Send;
+
     /// Hands at most `limit` step runs to a worker, and extends its lease as
     /// [`heartbeat`](Self::heartbeat) does.
     ///
@@ -233,8 +242,9 @@ pub trait Repository: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Claim>>> + Send;
 
     /// Says that a worker lives: everything it holds is its own until `now + lease`.
-    /// Answers what it holds. What it claimed before the call and is not in the
-    /// answer was taken from it: it was cancelled, deleted, or is another worker's.
+    /// Answers what it holds, with the runs as they are. What it claimed before
+    /// the call and is not in the answer was taken from it: it was cancelled,
+    /// deleted, or is another worker's.
     ///
     /// An adapter whose database has a clock of its own goes by that clock.
     fn heartbeat(
@@ -242,10 +252,10 @@ pub trait Repository: Send + Sync + 'static {
         worker: WorkerId,
         lease: Duration,
         now: SystemTime,
-    ) -> impl Future<Output = Result<Vec<Lease>>> + Send;
+    ) -> impl Future<Output = Result<Vec<Claim>>> + Send;
 
     /// At most `limit` running step runs whose worker's lease ended before `now`,
-    /// as claims. It changes nothing.
+    /// with the runs as they are. It changes nothing.
     fn expired(
         &self,
         limit: u32,
@@ -253,16 +263,14 @@ pub trait Repository: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Claim>>> + Send;
 
     /// Reads the state of runs, in the order of their ids, and holds off other
-    /// transactions that lock one of them until this one ends. Runs that do not
-    /// exist are left out. Alone, outside a transaction, it only reads.
+    /// transactions that lock one of them until this one ends. With each come
+    /// those of the step runs `items` that are items of its fan-outs. What does
+    /// not exist is left out. Alone, outside a transaction, it only reads.
     fn lock_runs(
         &self,
         runs: &[(OrganizationId, RunId)],
+        items: &[StepRunId],
     ) -> impl Future<Output = Result<Vec<RunState>>> + Send;
-
-    /// Those of the leases that are still held: the step run is running and its
-    /// fence is the same. Whether time has run out does not matter.
-    fn held(&self, leases: &[Lease]) -> impl Future<Output = Result<Vec<Lease>>> + Send;
 
     /// Writes the documents of step runs, in place of those they had.
     fn put_values(&self, values: &[StepValues]) -> impl Future<Output = Result<()>> + Send;

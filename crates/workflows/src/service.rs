@@ -25,6 +25,7 @@ use crate::{
 pub use definitions::Definitions;
 pub use pipelines::{NewPipeline, PipelineChanges};
 pub use prepare::{Call, Prepared};
+pub use work::Reaped;
 
 /// The adapters workflows runs on, chosen by whoever composes it.
 pub trait Adapters: Send + Sync + 'static {

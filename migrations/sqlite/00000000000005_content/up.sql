@@ -58,6 +58,16 @@ CREATE TABLE blob_deletions (
 
 CREATE INDEX blob_deletions_due ON blob_deletions (due);
 
+-- Organizations that are no more, and whose content goes: nothing can be added to
+-- it. `due` says when to look again whether something is left.
+CREATE TABLE erasures (
+    organization_id BLOB PRIMARY KEY NOT NULL CHECK (length(organization_id) = 16),
+    begun_at INTEGER NOT NULL,
+    due INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX erasures_due ON erasures (due) WHERE due IS NOT NULL;
+
 CREATE TABLE embedding_models (
     id INTEGER PRIMARY KEY NOT NULL,
     name TEXT NOT NULL,
@@ -65,8 +75,8 @@ CREATE TABLE embedding_models (
     UNIQUE (name, dimensions)
 ) STRICT;
 
--- `embedding_model` is the one that made the embedding of the passage, if it has
--- one; `embed_due` says when a passage may be claimed to be embedded.
+-- `embedding_model` is the one that made the embedding of the passage, or refused
+-- to; `embed_due` says when a passage may be claimed to be embedded.
 CREATE TABLE chunks (
     sequence INTEGER PRIMARY KEY NOT NULL,
     id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
@@ -77,6 +87,7 @@ CREATE TABLE chunks (
     end_offset INTEGER NOT NULL,
     embedding_model INTEGER REFERENCES embedding_models (id),
     embed_due INTEGER NOT NULL DEFAULT 0,
+    embed_attempts INTEGER NOT NULL DEFAULT 0,
     text TEXT NOT NULL,
     UNIQUE (artifact_id, position)
 ) STRICT;

@@ -1,5 +1,10 @@
 //! A client of the API.
 
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
+
 use reqwest::{
     Method, RequestBuilder,
     header::{HeaderMap, HeaderName},
@@ -9,10 +14,31 @@ use serde_json::{Value, json};
 /// The password of every user of the tests.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
+/// Every credential that a server gave to its clients.
+#[derive(Clone, Default)]
+pub(crate) struct Secrets(Arc<Mutex<BTreeSet<String>>>);
+
+impl Secrets {
+    /// All of them.
+    pub(crate) fn all(&self) -> BTreeSet<String> {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// Takes down what an answer gives away.
+    fn note(&self, body: &Value) {
+        for (name, value) in body.as_object().into_iter().flatten() {
+            if let (true, Some(token)) = (name.ends_with("token"), value.as_str()) {
+                self.0.lock().unwrap().insert(token.to_owned());
+            }
+        }
+    }
+}
+
 /// An HTTP client with or without a credential.
 #[derive(Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
+    secrets: Secrets,
     url: String,
     token: Option<String>,
     headers: Vec<(String, String)>,
@@ -74,11 +100,12 @@ impl Answer {
 }
 
 impl Client {
-    pub(crate) fn new(url: &str, token: Option<String>) -> Self {
+    pub(crate) fn new(url: &str, token: Option<String>, secrets: Secrets) -> Self {
         // Nothing here speaks TLS, but the client wants to be able to.
         _ = rustls::crypto::ring::default_provider().install_default();
         Self {
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            secrets,
             url: url.to_owned(),
             token,
             headers: Vec::new(),
@@ -106,6 +133,11 @@ impl Client {
         client
     }
 
+    /// The credential it bears.
+    pub(crate) fn token(&self) -> &str {
+        self.token.as_deref().unwrap()
+    }
+
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let mut request = self.http.request(method, format!("{}{path}", self.url));
         if let Some(token) = &self.token {
@@ -118,12 +150,19 @@ impl Client {
     }
 
     pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {
-        let response = request.send().await.unwrap();
-        Answer {
+        self.try_send(request).await.unwrap()
+    }
+
+    /// Sends a request to a server that may not be there.
+    pub(crate) async fn try_send(&self, request: RequestBuilder) -> reqwest::Result<Answer> {
+        let response = request.send().await?;
+        let answer = Answer {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
-            bytes: response.bytes().await.unwrap().to_vec(),
-        }
+            bytes: response.bytes().await?.to_vec(),
+        };
+        self.secrets.note(&answer.json());
+        Ok(answer)
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

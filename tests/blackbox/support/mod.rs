@@ -1,6 +1,7 @@
 //! Starting servers and talking to them.
 
 mod client;
+pub(crate) mod raw;
 mod server;
 
 use std::{
@@ -9,8 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub(crate) use client::{Answer, Client, User};
-pub(crate) use server::Server;
+pub(crate) use client::{Answer, Client, Secrets, User};
+pub(crate) use server::{Server, program};
 
 /// Asks until there is an answer; gives up after some time.
 pub(crate) async fn eventually<T>(within: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {

@@ -1,25 +1,30 @@
-//! A server of a test's own: its process, its folder, its port.
+//! A server of a test's own: its process, its folder, its port, its log.
 
 use std::{
+    fs::File,
     io::{BufRead, BufReader},
+    path::Path,
     process::{Child, Command, Stdio},
     sync::mpsc,
     thread,
     time::Duration,
 };
 
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
-use super::{Client, User};
+use super::{Client, Secrets, User, client::PASSWORD};
 
 /// How long a start may take on a busy machine.
 const START: Duration = Duration::from_secs(30);
 
-/// A running server. It is killed when the test ends.
+/// A running server. It is killed when the test ends; and whatever the test was
+/// about, nothing secret may stand in its log.
 pub(crate) struct Server {
     folder: TempDir,
+    log: NamedTempFile,
     settings: Vec<(String, String)>,
     child: Child,
+    secrets: Secrets,
     pub(crate) url: String,
 }
 
@@ -34,11 +39,14 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let settings: Vec<_> = settings.iter().map(owned).collect();
-        let (child, url) = spawn(&folder, &settings);
+        let log = NamedTempFile::new().unwrap();
+        let (child, url) = spawn(&folder, &log, &settings);
         Self {
             folder,
+            log,
             settings,
             child,
+            secrets: Secrets::default(),
             url,
         }
     }
@@ -51,24 +59,49 @@ impl Server {
 
     /// Starts the process again, on the same folder.
     pub(crate) fn restart(&mut self) {
-        (self.child, self.url) = spawn(&self.folder, &self.settings);
+        (self.child, self.url) = spawn(&self.folder, &self.log, &self.settings);
+    }
+
+    /// Asks the process to stop.
+    pub(crate) fn ask_to_stop(&self) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits until the process has ended, and answers whether it did well.
+    pub(crate) fn ended_well(&mut self) -> bool {
+        self.child.wait().unwrap().success()
     }
 
     /// Asks the process to stop, and answers whether it ended well.
     pub(crate) fn terminate(&mut self) -> bool {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-        sent.success() && self.child.wait().unwrap().success()
+        self.ask_to_stop();
+        self.ended_well()
+    }
+
+    /// The most memory it has had so far, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.unwrap().split_whitespace().next().unwrap();
+        kib.parse::<u64>().unwrap() * 1024
     }
 
     /// The folder with its data.
-    pub(crate) fn folder(&self) -> &std::path::Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// What it logged so far: one JSON object a line.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.log.path()).unwrap()
     }
 
     /// A client without a credential.
     pub(crate) fn guest(&self) -> Client {
-        Client::new(&self.url, None)
+        Client::new(&self.url, None, self.secrets.clone())
     }
 
     /// Signs somebody up.
@@ -81,19 +114,56 @@ impl Drop for Server {
     fn drop(&mut self) {
         _ = self.child.kill();
         _ = self.child.wait();
+        let log = self.log();
+        if thread::panicking() {
+            print_faults(&log);
+            return;
+        }
+        for secret in self.secrets.all().iter().map(String::as_str) {
+            assert!(!log.contains(secret), "the log tells `{secret}`");
+        }
+        assert!(!log.contains(PASSWORD), "the log tells a password");
     }
 }
 
-/// Starts the process and waits until it says where it listens.
-fn spawn(folder: &TempDir, settings: &[(String, String)]) -> (Child, String) {
+/// Prints what went wrong, for whoever looks into a test that failed.
+fn print_faults(log: &str) {
+    let routine = ["\"level\":\"DEBUG\"", "\"level\":\"INFO\""];
+    let faults = log
+        .lines()
+        .filter(|line| !routine.iter().any(|level| line.contains(level)));
+    for line in faults {
+        eprintln!("server: {line}");
+    }
+}
+
+/// The program. Of what is set on this machine only where the model lies counts.
+pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_archesai"));
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("ARCHESAI_") && text != "ARCHESAI_MODEL_DIR" {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Starts the process and waits until it says where it listens.
+fn spawn(folder: &TempDir, log: &NamedTempFile, settings: &[(String, String)]) -> (Child, String) {
+    // A process that is started again goes on where the one before ended.
+    let log = File::options().append(true).open(log.path()).unwrap();
+    let mut command = program();
     command
         .arg("serve")
         .env("ARCHESAI_DATA_DIR", folder.path())
         .env("ARCHESAI_PORT", "0")
-        .env("ARCHESAI_LOG", "warn")
+        // As much as anybody would ever log, for a secret to show.
+        .env("ARCHESAI_LOG", "debug")
+        .env("ARCHESAI_LOG_FORMAT", "json")
         .current_dir(folder.path())
-        .stdout(Stdio::piped());
+        .stdout(Stdio::piped())
+        .stderr(log);
     for (name, value) in settings {
         command.env(format!("ARCHESAI_{name}"), value);
     }

@@ -5,6 +5,7 @@
 
 mod authorization;
 mod bundle;
+mod complete;
 mod file;
 mod schema;
 
@@ -101,7 +102,9 @@ impl Contract {
                 files.push((format!("api-spec/{name}"), text));
             }
         }
-        Self::parse(&files).map(Some)
+        let contract = Self::parse(&files)?;
+        complete::check(&contract)?;
+        Ok(Some(contract))
     }
 
     /// Parses and checks files, each a name and a text.
@@ -229,7 +232,7 @@ impl Contract {
         });
         let security = match (&authorization, item.security) {
             (_, Some(own)) => own,
-            (Authorization::Public, None) => Vec::new(),
+            (open, None) if open.is_open() => Vec::new(),
             (_, None) => self.security.clone(),
         };
         Ok(Operation {

@@ -54,7 +54,7 @@ pub(crate) struct EventKind {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Field {
-    /// An id, an enumeration, `string`, `integer`, `boolean` or `[string]`.
+    /// An id, an enumeration, `string`, `string?`, `integer`, `boolean` or `[string]`.
     #[serde(rename = "type")]
     pub(crate) kind: String,
     /// What it says.
@@ -126,6 +126,7 @@ impl Domain {
         let kind = field.kind.as_str();
         Ok(match kind {
             "string" => "String",
+            "string?" => "Option<String>",
             "integer" => "i64",
             "boolean" => "bool",
             "[string]" => "Vec<String>",

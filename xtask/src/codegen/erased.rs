@@ -1,5 +1,6 @@
-//! `crates/server/src/erased/<domain>.gen.rs`: the ports of a domain behind pointers, so that
-//! configuration can choose the adapters at run time.
+//! Ports behind pointers. `crates/server/src/erased/<domain>.gen.rs` has those of a domain, so
+//! that configuration can choose the adapters at run time; those of `platform` that every request
+//! passes are in `crates/http/src/erased.gen.rs`, the others with the domains'.
 //!
 //! For a port `Store` there are a private `DynStore`, which can be made into an object and which
 //! every `Store` implements, and a public `AnyStore`, which holds such an object and is a `Store`.
@@ -9,12 +10,77 @@ mod port;
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use super::{emit, output::Output};
 use port::{Method, Port, Taken};
 
 const KERNEL: &str = include_str!("templates/kernel.rs");
+
+/// A file with twins of ports that domains share.
+struct Shared {
+    path: &'static str,
+    about: &'static str,
+    /// Modules of `platform` with the names of their ports.
+    ports: &'static [(&'static str, &'static [&'static str])],
+}
+
+const SHARED: [Shared; 2] = [
+    Shared {
+        path: "crates/http/src/erased.gen.rs",
+        about: "What every request passes, behind pointers: no handler sees which adapters there are.",
+        ports: &[
+            ("events", &["EventLog"]),
+            ("idempotency", &["IdempotencyKeys"]),
+            ("limits", &["RateLimiter"]),
+        ],
+    },
+    Shared {
+        path: "crates/server/src/erased/platform.gen.rs",
+        about: "How nodes hear of each other, behind pointers, so that configuration can choose the adapters.",
+        ports: &[
+            ("events", &["Publisher", "Subscriber", "Subscription"]),
+            ("wakeups", &["Wake"]),
+        ],
+    },
+];
+
+/// The twins of the ports that domains share.
+pub(crate) fn shared(root: &Path) -> Result<Vec<Output>> {
+    SHARED.iter().map(|shared| shared.output(root)).collect()
+}
+
+impl Shared {
+    fn output(&self, root: &Path) -> Result<Output> {
+        let mut body = String::new();
+        let mut files = Vec::new();
+        for (module, names) in self.ports {
+            let source = format!("crates/platform/src/{module}.rs");
+            let file = syn::parse_file(&fs::read_to_string(root.join(&source))?)?;
+            let mut ports = port::ports(&file).with_context(|| source.clone())?;
+            ports.retain(|port| names.contains(&port.name.as_str()));
+            ensure!(
+                ports.len() == names.len(),
+                "{source}: not all of {names:?} are ports"
+            );
+            body += &twins(&ports)?;
+            files.push((format!("archesai_platform::{module}"), file));
+        }
+        let imports = imports::text("archesai_platform", &files, &body);
+        let header = emit::header("`crates/platform/src/`");
+        Ok(Output {
+            path: self.path.to_owned(),
+            text: format!(
+                "{header}//! {}
+
+{imports}use async_trait::async_trait;
+
+{body}",
+                self.about
+            ),
+        })
+    }
+}
 
 /// The twins of a domain's ports; `None` while it has none.
 pub(crate) fn output(root: &Path, domain: &str) -> Result<Option<Output>> {
@@ -36,7 +102,9 @@ fn text(domain: &str, ports: &str) -> Result<String> {
     let kernel = syn::parse_file(KERNEL)?;
     let mut body = twins(&port::ports(&file)?)?;
     body += &twins(&port::ports(&kernel)?)?;
-    let imports = imports::text(domain, &file, &kernel, &body);
+    let krate = format!("archesai_{domain}");
+    let files = [(format!("{krate}::ports"), file), (krate.clone(), kernel)];
+    let imports = imports::text(&krate, &files, &body);
     let header = emit::header(&format!("`crates/{domain}/src/ports.rs`"));
     Ok(format!(
         "{header}//! The ports of {domain} behind pointers, so that configuration can choose the adapters.
@@ -141,7 +209,7 @@ impl{bounded} Any{name}{parameters} {{
                 items,
                 "{} {{ {} }}\n",
                 method.signature(base, ports, false)?,
-                method.awaited(&call)
+                method.awaited(&call) + watched(base, &method.name)
             );
         }
         _ = write!(
@@ -151,6 +219,19 @@ impl{bounded} Any{name}{parameters} {{
         );
     }
     Ok(text)
+}
+
+/// What is told of the answers of a port and of its failures, of which whoever calls it
+/// does not tell.
+fn watched(port: &Port, method: &str) -> &'static str {
+    match (port.name.as_str(), method) {
+        ("Cache", "get") => {
+            ".inspect(|found| super::cache_answered::<V>(found.is_some()))
+            .inspect_err(|error| super::cache_failed(error))"
+        }
+        ("Cache", _) => ".inspect_err(|error| super::cache_failed(error))",
+        _ => "",
+    }
 }
 
 /// A port with those it builds on, those first.
@@ -175,13 +256,11 @@ fn bracketed(parameters: &str) -> String {
 }
 
 impl Method {
-    /// The call, awaited if the method is async.
+    /// The call, awaited if the method is async, and a statement if it gives nothing.
     fn awaited(&self, call: &str) -> String {
-        if self.is_async {
-            format!("{call}.await")
-        } else {
-            call.to_owned()
-        }
+        let wait = if self.is_async { ".await" } else { "" };
+        let end = if self.gives() { "" } else { ";" };
+        format!("{call}{wait}{end}")
     }
 }
 

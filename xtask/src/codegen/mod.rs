@@ -53,9 +53,22 @@ fn outputs(root: &Path) -> Result<Vec<Output>> {
         outputs.push(model::output(domain)?);
         outputs.extend(erased::output(root, &domain.name)?);
     }
+    outputs.extend(erased::shared(root)?);
     if let Some(contract) = Contract::read(root)? {
         outputs.extend(http::outputs(&contract, &domains)?);
         outputs.push(contract.bundle()?);
     }
     output::format(root, outputs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_files_are_what_is_generated() {
+        if let Err(error) = run(&crate::root(), &Arguments { check: true }) {
+            panic!("{error:#}");
+        }
+    }
 }

@@ -116,3 +116,15 @@ fn about_files(files: &[File]) -> Vec<Finding> {
     }
     findings
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workspace_is_tidy() {
+        if let Err(error) = check(&crate::root()) {
+            panic!("{error}");
+        }
+    }
+}

@@ -10,7 +10,7 @@ pub(super) struct Config {
     /// The length of a vector.
     pub(super) hidden_size: usize,
     pub(super) intermediate_size: usize,
-    pub(super) layer_norm_eps: f64,
+    pub(super) layer_norm_eps: f32,
     pub(super) max_position_embeddings: usize,
     pub(super) num_attention_heads: usize,
     pub(super) num_hidden_layers: usize,

@@ -2,121 +2,99 @@
 //! mean pooling of sentence-transformers (Reimers and Gurevych, 2019,
 //! <https://arxiv.org/abs/1908.10084>).
 //!
-//! Tokens of a batch are the rows of one matrix wherever the sentences do not matter, so
-//! that each layer is few and large multiplications.
+//! The tokens of all sentences are the rows of one matrix, one sentence below the other and
+//! nothing between them, so that each layer is few and large multiplications. Only attention
+//! looks at a sentence for itself.
 
-use candle_core::{D, DType, Device, Result, Tensor};
-use candle_nn::{
-    Embedding, LayerNorm, Linear, Module, VarBuilder, embedding, layer_norm, linear, ops,
+use std::ops::Range;
+
+use ndarray::{Array1, Array2, Axis, concatenate, linalg::general_mat_mul};
+
+use super::{
+    config::Config,
+    numbers::{gelu, softmax},
+    weights::{Result, Weights},
 };
 
-use super::config::Config;
+/// The axis of a matrix along which the tokens are.
+const TOKENS: Axis = Axis(0);
 
-/// The attention paid to a padding token, before the softmax: too little to count.
-const NONE: f32 = -1e9;
+/// The axis along which a token's numbers are.
+const NUMBERS: Axis = Axis(1);
 
 /// The encoder: token ids in, one normalised vector per sentence out.
 pub(super) struct Encoder {
-    words: Embedding,
-    positions: Tensor,
-    /// Every token is of the first sentence: there is no second one in an embedding.
-    token_type: Tensor,
-    norm: LayerNorm,
+    words: Array2<f32>,
+    /// With what says that a token is of the first sentence: there is no second one in an
+    /// embedding.
+    positions: Array2<f32>,
+    norm: Norm,
     layers: Vec<Layer>,
-    hidden: usize,
-}
-
-/// Sentences of token ids, padded to the length of the longest.
-pub(super) struct Batch {
-    ids: Vec<u32>,
-    lengths: Vec<usize>,
-    longest: usize,
-}
-
-impl Batch {
-    pub(super) fn new<'a>(sentences: impl Iterator<Item = &'a [u32]> + Clone) -> Self {
-        let lengths: Vec<_> = sentences.clone().map(<[u32]>::len).collect();
-        let longest = lengths.iter().copied().max().unwrap_or_default();
-        let mut ids = vec![0; lengths.len() * longest];
-        for (row, sentence) in sentences.enumerate() {
-            ids[row * longest..][..sentence.len()].copy_from_slice(sentence);
-        }
-        Self {
-            ids,
-            lengths,
-            longest,
-        }
-    }
-
-    /// One value per token: `real` for those of the sentences, `padding` for the rest.
-    fn mask(&self, real: f32, padding: f32) -> Vec<f32> {
-        let row = |&length: &usize| {
-            (0..self.longest).map(move |at| if at < length { real } else { padding })
-        };
-        self.lengths.iter().flat_map(row).collect()
-    }
-
-    fn is_padded(&self) -> bool {
-        self.lengths.iter().any(|&length| length < self.longest)
-    }
 }
 
 impl Encoder {
-    pub(super) fn load(config: &Config, weights: &VarBuilder<'_>) -> Result<Self> {
+    pub(super) fn load(config: &Config, weights: &Weights<'_>) -> Result<Self> {
         let hidden = config.hidden_size;
-        let embeddings = weights.pp("embeddings");
-        let types = embeddings.get(
-            (config.type_vocab_size, hidden),
-            "token_type_embeddings.weight",
+        let types = weights.matrix(
+            "embeddings.token_type_embeddings.weight",
+            [config.type_vocab_size, hidden],
+        )?;
+        let positions = weights.matrix(
+            "embeddings.position_embeddings.weight",
+            [config.max_position_embeddings, hidden],
+        )?;
+        let words = weights.matrix(
+            "embeddings.word_embeddings.weight",
+            [config.vocab_size, hidden],
         )?;
         let layers = (0..config.num_hidden_layers)
-            .map(|layer| Layer::load(config, &weights.pp(format!("encoder.layer.{layer}"))));
+            .map(|layer| Layer::load(config, weights, &format!("encoder.layer.{layer}")));
         Ok(Self {
-            words: embedding(config.vocab_size, hidden, embeddings.pp("word_embeddings"))?,
-            positions: embeddings.get(
-                (config.max_position_embeddings, hidden),
-                "position_embeddings.weight",
-            )?,
-            token_type: types.narrow(0, 0, 1)?,
-            norm: layer_norm(hidden, config.layer_norm_eps, embeddings.pp("LayerNorm"))?,
+            words,
+            positions: positions + types.row(0),
+            norm: Norm::load(config, weights, "embeddings.LayerNorm")?,
             layers: layers.collect::<Result<_>>()?,
-            hidden,
         })
     }
 
-    /// One vector of length 1 per sentence.
-    pub(super) fn encode(&self, batch: &Batch) -> Result<Vec<Vec<f32>>> {
-        let (count, longest) = (batch.lengths.len(), batch.longest);
-        let device = &Device::Cpu;
-        let mask = if batch.is_padded() {
-            let values = batch.mask(0.0, NONE);
-            Some(Tensor::from_vec(values, (count, 1, 1, longest), device)?)
-        } else {
-            None
-        };
-        let ids = Tensor::from_slice(&batch.ids, (count, longest), device)?;
-        let positions = self.positions.narrow(0, 0, longest)?;
-        let positions = positions.broadcast_add(&self.token_type)?;
-        let words = self.words.forward(&ids)?.broadcast_add(&positions)?;
-        let mut rows = self
-            .norm
-            .forward(&words.reshape((count * longest, self.hidden))?)?;
+    /// One vector of length 1 per sentence. A sentence has a token, no more tokens than there
+    /// are positions, and none that is not a word of the model.
+    pub(super) fn encode(&self, sentences: &[Vec<u32>]) -> Vec<Vec<f32>> {
+        let mut end = 0;
+        let ranges = sentences.iter().map(|sentence| {
+            let start = end;
+            end += sentence.len();
+            start..end
+        });
+        let ranges: Vec<_> = ranges.collect();
+        let mut rows = self.look_up(sentences, end);
         for layer in &self.layers {
-            rows = layer.forward(&rows, (count, longest), mask.as_ref())?;
+            layer.apply(&mut rows, &ranges);
         }
-        let pooled = self.pool(&rows, batch)?;
-        let length = pooled.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?;
-        pooled.broadcast_div(&length)?.to_vec2()
+        ranges.into_iter().map(|range| pool(&rows, range)).collect()
     }
 
-    /// The mean of each sentence's tokens. Only its direction is kept, so the sum will do.
-    fn pool(&self, rows: &Tensor, batch: &Batch) -> Result<Tensor> {
-        let (count, longest) = (batch.lengths.len(), batch.longest);
-        let real = batch.mask(1.0, 0.0);
-        let real = Tensor::from_vec(real, (count, 1, longest), rows.device())?;
-        real.matmul(&rows.reshape((count, longest, self.hidden))?)?
-            .squeeze(1)
+    /// What each token means by itself, at its place in its sentence.
+    fn look_up(&self, sentences: &[Vec<u32>], count: usize) -> Array2<f32> {
+        let mut rows = Array2::zeros((count, self.words.ncols()));
+        let tokens = sentences.iter().flat_map(|sentence| {
+            let places = self.positions.outer_iter();
+            sentence.iter().zip(places)
+        });
+        for (mut row, (&token, place)) in rows.outer_iter_mut().zip(tokens) {
+            row.assign(&self.words.row(token as usize));
+            row += &place;
+        }
+        self.norm.apply(&mut rows);
+        rows
     }
+}
+
+/// The mean of a sentence's tokens. Only its direction is kept, so the sum will do.
+fn pool(rows: &Array2<f32>, sentence: Range<usize>) -> Vec<f32> {
+    let sum = rows.slice_axis(TOKENS, sentence.into()).sum_axis(TOKENS);
+    let length = sum.dot(&sum).sqrt();
+    (sum / length).to_vec()
 }
 
 /// One layer: attention, then a network of two steps, each added to what it was given.
@@ -124,94 +102,151 @@ struct Layer {
     /// Query, key and value below one another: one multiplication rather than three.
     qkv: Linear,
     attention: Linear,
-    attention_norm: LayerNorm,
+    attention_norm: Norm,
     intermediate: Linear,
     output: Linear,
-    output_norm: LayerNorm,
+    output_norm: Norm,
     heads: usize,
-    head_size: usize,
 }
 
 impl Layer {
-    fn load(config: &Config, weights: &VarBuilder<'_>) -> Result<Self> {
-        let hidden = config.hidden_size;
-        let norm = |name: &str| layer_norm(hidden, config.layer_norm_eps, weights.pp(name));
-        let step = |from, to, name: &str| linear(from, to, weights.pp(name));
+    fn load(config: &Config, weights: &Weights<'_>, name: &str) -> Result<Self> {
+        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+        let step =
+            |part: &str, from, to| Linear::load(weights, &format!("{name}.{part}"), from, to);
+        let norm = |part: &str| Norm::load(config, weights, &format!("{name}.{part}"));
+        let mut query = step("attention.self.query", hidden, hidden)?;
+        query.scale(config.head_size());
+        let key = step("attention.self.key", hidden, hidden)?;
+        let value = step("attention.self.value", hidden, hidden)?;
         Ok(Self {
-            qkv: Self::load_qkv(config, &weights.pp("attention.self"))?,
-            attention: step(hidden, hidden, "attention.output.dense")?,
+            qkv: Linear::stack(&[query, key, value])?,
+            attention: step("attention.output.dense", hidden, hidden)?,
             attention_norm: norm("attention.output.LayerNorm")?,
-            intermediate: step(hidden, config.intermediate_size, "intermediate.dense")?,
-            output: step(config.intermediate_size, hidden, "output.dense")?,
+            intermediate: step("intermediate.dense", hidden, inner)?,
+            output: step("output.dense", inner, hidden)?,
             output_norm: norm("output.LayerNorm")?,
             heads: config.num_attention_heads,
-            head_size: config.head_size(),
         })
     }
 
-    /// The queries are scaled here once rather than their products every time.
+    fn apply(&self, rows: &mut Array2<f32>, sentences: &[Range<usize>]) {
+        let attended = self.attend(rows, sentences);
+        self.attention.add(&attended, rows);
+        self.attention_norm.apply(rows);
+        let mut inner = self.intermediate.of(rows);
+        gelu(flat(&mut inner));
+        self.output.add(&inner, rows);
+        self.output_norm.apply(rows);
+    }
+
+    /// What every token takes from the tokens of its sentence, head by head.
+    fn attend(&self, rows: &Array2<f32>, sentences: &[Range<usize>]) -> Array2<f32> {
+        let qkv = self.qkv.of(rows);
+        let hidden = rows.ncols();
+        let size = hidden / self.heads;
+        let mut attended = Array2::zeros(rows.raw_dim());
+        for sentence in sentences {
+            let qkv = qkv.slice_axis(TOKENS, sentence.clone().into());
+            let mut attended = attended.slice_axis_mut(TOKENS, sentence.clone().into());
+            let mut scores = Array2::zeros((sentence.len(), sentence.len()));
+            for head in (0..hidden).step_by(size) {
+                let [query, key, value] = [0, hidden, 2 * hidden].map(|part| {
+                    let at = part + head;
+                    qkv.slice_axis(NUMBERS, (at..at + size).into())
+                });
+                general_mat_mul(1.0, &query, &key.t(), 0.0, &mut scores);
+                flat(&mut scores)
+                    .chunks_mut(sentence.len())
+                    .for_each(softmax);
+                let mut taken = attended.slice_axis_mut(NUMBERS, (head..head + size).into());
+                general_mat_mul(1.0, &scores, &value, 0.0, &mut taken);
+            }
+        }
+        attended
+    }
+}
+
+/// A linear step: a weight for each pair of what comes in and what goes out, and a bias.
+struct Linear {
+    /// A column for each number that goes out, which is quicker to multiply by than a row.
+    weight: Array2<f32>,
+    bias: Array1<f32>,
+}
+
+impl Linear {
+    fn load(weights: &Weights<'_>, name: &str, from: usize, to: usize) -> Result<Self> {
+        let weight = weights.matrix(&format!("{name}.weight"), [to, from])?;
+        Ok(Self {
+            weight: weight.t().as_standard_layout().into_owned(),
+            bias: weights.vector(&format!("{name}.bias"), to)?,
+        })
+    }
+
+    /// Scales queries once, rather than their products every time.
     #[expect(
         clippy::cast_precision_loss,
         reason = "the size of a head is a small number"
     )]
-    fn load_qkv(config: &Config, weights: &VarBuilder<'_>) -> Result<Linear> {
-        let scale = (config.head_size() as f64).sqrt().recip();
-        let part = |name: &str, scale: f64| -> Result<(Tensor, Tensor)> {
-            let part = linear(config.hidden_size, config.hidden_size, weights.pp(name))?;
-            let bias = part.bias().ok_or_else(|| no_bias(name))?;
-            Ok(((part.weight() * scale)?, (bias * scale)?))
-        };
-        let parts = [
-            part("query", scale)?,
-            part("key", 1.0)?,
-            part("value", 1.0)?,
-        ];
-        let weight = Tensor::cat(&parts.each_ref().map(|part| &part.0), 0)?;
-        let bias = Tensor::cat(&parts.each_ref().map(|part| &part.1), 0)?;
-        Ok(Linear::new(weight, Some(bias)))
+    fn scale(&mut self, head_size: usize) {
+        let scale = (head_size as f32).sqrt().recip();
+        self.weight *= scale;
+        self.bias *= scale;
     }
 
-    fn forward(
-        &self,
-        rows: &Tensor,
-        shape: (usize, usize),
-        mask: Option<&Tensor>,
-    ) -> Result<Tensor> {
-        let attended = self.attention.forward(&self.attend(rows, shape, mask)?)?;
-        let rows = self.attention_norm.forward(&(attended + rows)?)?;
-        let inner = self.intermediate.forward(&rows)?.gelu_erf()?;
-        let outer = self.output.forward(&inner)?;
-        self.output_norm.forward(&(outer + rows)?)
+    /// The steps as one, whose numbers are those of the first, then those of the second, and so on.
+    fn stack(steps: &[Self]) -> Result<Self> {
+        let weights: Vec<_> = steps.iter().map(|step| step.weight.view()).collect();
+        let biases: Vec<_> = steps.iter().map(|step| step.bias.view()).collect();
+        let failed = |error: ndarray::ShapeError| error.to_string();
+        Ok(Self {
+            weight: concatenate(Axis(1), &weights).map_err(failed)?,
+            bias: concatenate(Axis(0), &biases).map_err(failed)?,
+        })
     }
 
-    /// What every token takes from the tokens of its sentence, head by head.
-    fn attend(
-        &self,
-        rows: &Tensor,
-        (count, longest): (usize, usize),
-        mask: Option<&Tensor>,
-    ) -> Result<Tensor> {
-        let qkv = self.qkv.forward(rows)?;
-        let qkv = qkv.reshape((count, longest, 3, self.heads, self.head_size))?;
-        // (3, sentence, head, token, component)
-        let qkv = qkv.permute((2, 0, 3, 1, 4))?.contiguous()?;
-        let (query, key, value) = (qkv.get(0)?, qkv.get(1)?, qkv.get(2)?);
-        let mut scores = query.matmul(&key.t()?)?;
-        if let Some(mask) = mask {
-            scores = scores.broadcast_add(mask)?;
+    fn of(&self, rows: &Array2<f32>) -> Array2<f32> {
+        let mut out = Array2::zeros((rows.nrows(), self.bias.len()));
+        self.add(rows, &mut out);
+        out
+    }
+
+    /// Adds what comes of `rows` to `to`.
+    fn add(&self, rows: &Array2<f32>, to: &mut Array2<f32>) {
+        *to += &self.bias;
+        general_mat_mul(1.0, rows, &self.weight, 1.0, to);
+    }
+}
+
+/// Layer normalisation (Ba et al., 2016, <https://arxiv.org/abs/1607.06450>).
+struct Norm {
+    weight: Array1<f32>,
+    bias: Array1<f32>,
+    epsilon: f32,
+}
+
+impl Norm {
+    fn load(config: &Config, weights: &Weights<'_>, name: &str) -> Result<Self> {
+        Ok(Self {
+            weight: weights.vector(&format!("{name}.weight"), config.hidden_size)?,
+            bias: weights.vector(&format!("{name}.bias"), config.hidden_size)?,
+            epsilon: config.layer_norm_eps,
+        })
+    }
+
+    fn apply(&self, rows: &mut Array2<f32>) {
+        for mut row in rows.outer_iter_mut() {
+            row -= row.mean().unwrap_or_default();
+            let variance = row.pow2().mean().unwrap_or_default();
+            row *= (variance + self.epsilon).sqrt().recip();
+            row *= &self.weight;
+            row += &self.bias;
         }
-        let taken = ops::softmax_last_dim(&scores)?.matmul(&value)?;
-        let hidden = self.heads * self.head_size;
-        taken.transpose(1, 2)?.reshape((count * longest, hidden))
     }
 }
 
-fn no_bias(name: &str) -> candle_core::Error {
-    candle_core::Error::Msg(format!("`{name}` has no bias"))
-}
-
-/// Reads an encoder out of the bytes of a safetensors file.
-pub(super) fn read(config: &Config, bytes: Vec<u8>) -> Result<Encoder> {
-    let weights = VarBuilder::from_buffered_safetensors(bytes, DType::F32, &Device::Cpu)?;
-    Encoder::load(config, &weights)
+/// The numbers of a matrix that was made here.
+fn flat(matrix: &mut Array2<f32>) -> &mut [f32] {
+    let numbers = matrix.as_slice_mut();
+    numbers.expect("a new matrix has its rows one after the other")
 }

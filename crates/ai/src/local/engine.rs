@@ -1,14 +1,11 @@
 //! A model in memory: what turns texts into tokens, and tokens into vectors.
 
-use std::{error, path::Path};
+use std::{error, fmt, path::Path};
 
 use tokenizers::{Tokenizer, TruncationParams};
 use tokio::task::spawn_blocking;
 
-use super::{
-    config::Config,
-    encoder::{self, Batch, Encoder},
-};
+use super::{config::Config, encoder::Encoder, weights::Weights};
 use crate::{Error, Result};
 
 /// The file that says what shape the model has.
@@ -38,13 +35,20 @@ impl Engine {
         let file = folder.join(TOKENIZER);
         let tokenizer = read(&file).await?;
         let tokenizer = blocking(move || tokenizer_of(&tokenizer, max_tokens)).await?;
-        let tokenizer = tokenizer.map_err(|reason| unusable(&file, &*reason))?;
+        let tokenizer = tokenizer.map_err(|reason| unusable(&file, reason))?;
+        let vocabulary = tokenizer.get_vocab(true);
+        if vocabulary
+            .values()
+            .any(|&id| id as usize >= config.vocab_size)
+        {
+            return Err(unusable(&file, "it has words that the model has not"));
+        }
 
         let file = folder.join(WEIGHTS);
         let weights = read(&file).await?;
         let config = config.clone();
-        let encoder = blocking(move || encoder::read(&config, weights)).await?;
-        let encoder = encoder.map_err(|reason| unusable(&file, &reason))?;
+        let encoder = blocking(move || Encoder::load(&config, &Weights::parse(&weights)?)).await?;
+        let encoder = encoder.map_err(|reason| unusable(&file, reason))?;
         Ok(Self {
             tokenizer,
             encoder,
@@ -54,20 +58,21 @@ impl Engine {
 
     /// The tokens of each text, at most as many as count.
     pub(super) fn tokenize(&self, texts: &[String]) -> Result<Vec<Vec<u32>>> {
-        let texts: Vec<_> = texts
-            .iter()
-            .map(|text| &text[..text.floor_char_boundary(self.max_bytes)])
-            .collect();
-        let encodings = self.tokenizer.encode_batch_fast(texts, true);
-        let encodings = encodings.map_err(Error::Failed)?;
-        Ok(encodings.iter().map(|e| e.get_ids().to_vec()).collect())
+        let tokens = texts.iter().map(|text| {
+            let text = &text[..text.floor_char_boundary(self.max_bytes)];
+            let encoding = self.tokenizer.encode_fast(text, true);
+            Ok(encoding.map_err(Error::Failed)?.get_ids().to_vec())
+        });
+        tokens.collect()
     }
 
     /// The vector of each sentence of tokens.
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "of the same shape as what tokenizes"
+    )]
     pub(super) fn encode(&self, sentences: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
-        let batch = Batch::new(sentences.iter().map(Vec::as_slice));
-        let vectors = self.encoder.encode(&batch);
-        vectors.map_err(|error| Error::Failed(error.into()))
+        Ok(self.encoder.encode(sentences))
     }
 }
 
@@ -81,7 +86,7 @@ pub(super) async fn read(file: &Path) -> Result<Vec<u8>> {
         let file = file.to_path_buf();
         match error.kind() {
             std::io::ErrorKind::NotFound => Error::Missing { file },
-            _ => unusable(&file, &error),
+            _ => unusable(&file, error),
         }
     })
 }
@@ -101,7 +106,7 @@ fn tokenizer_of(
     Ok(tokenizer)
 }
 
-fn unusable(file: &Path, reason: &dyn error::Error) -> Error {
+fn unusable(file: &Path, reason: impl fmt::Display) -> Error {
     Error::Unusable {
         file: file.to_path_buf(),
         reason: reason.to_string(),
@@ -109,7 +114,9 @@ fn unusable(file: &Path, reason: &dyn error::Error) -> Error {
 }
 
 /// Runs work that takes long where it stops nobody else.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
     let done = spawn_blocking(work).await;
     done.map_err(|error| Error::Failed(error.into()))
 }

@@ -3,7 +3,9 @@
 mod config;
 mod encoder;
 mod engine;
+mod numbers;
 mod plan;
+mod weights;
 
 use std::{
     fmt,
@@ -18,10 +20,9 @@ use std::{
 };
 
 use archesai_content::ModelInfo;
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::{
     sync::{Mutex, Semaphore},
-    task::spawn_blocking,
     time::sleep,
 };
 
@@ -67,11 +68,8 @@ struct Shared {
     config: Config,
     options: LocalOptions,
     info: ModelInfo,
-    /// Where the computing is done. The library that does it takes every
-    /// processor unless it finds itself in such a pool.
-    pool: ThreadPool,
-    /// One computation at a time, in the order of asking: more would only share the same threads.
-    turn: Arc<Semaphore>,
+    /// As many turns as there are threads, given in the order of asking.
+    turns: Arc<Semaphore>,
     engine: Mutex<Option<Arc<Engine>>>,
     /// Counts the uses, by which idleness is told.
     uses: AtomicU64,
@@ -107,11 +105,6 @@ impl LocalModel {
         let file = folder.join(engine::CONFIG);
         let config = Config::parse(&engine::read(&file).await?);
         let config = config.map_err(|reason| Error::Unusable { file, reason })?;
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(options.threads.get())
-            .thread_name(|number| format!("embedding-{number}"))
-            .build()
-            .map_err(|error| Error::Failed(error.into()))?;
         let info = ModelInfo {
             name: options.name.clone(),
             dimensions: u32::try_from(config.hidden_size).unwrap_or(u32::MAX),
@@ -120,10 +113,9 @@ impl LocalModel {
             shared: Arc::new(Shared {
                 folder,
                 config,
+                turns: Arc::new(Semaphore::new(options.threads.get())),
                 options,
                 info,
-                pool,
-                turn: Arc::new(Semaphore::new(1)),
                 engine: Mutex::new(None),
                 uses: AtomicU64::new(0),
             }),
@@ -151,45 +143,35 @@ impl LocalModel {
             return Ok(Vec::new());
         }
         let engine = self.engine().await?;
-        let mut sentences = Vec::with_capacity(texts.len());
-        let mut texts = texts.into_iter();
-        loop {
-            let some: Vec<_> = texts.by_ref().take(plan::TEXTS).collect();
-            if some.is_empty() {
-                break;
-            }
-            let tokenize = move |engine: &Engine| engine.tokenize(&some);
-            sentences.extend(self.compute(&engine, tokenize).await?);
-        }
-        let mut vectors = vec![Vec::new(); sentences.len()];
-        for batch in plan::batches(&sentences) {
-            let chosen: Vec<_> = batch.iter().map(|&at| sentences[at].clone()).collect();
-            let encode = move |engine: &Engine| engine.encode(&chosen);
-            let encoded = self.compute(&engine, encode).await?;
-            for (at, vector) in batch.into_iter().zip(encoded) {
-                vectors[at] = vector;
-            }
-        }
+        let texts = plan::groups(texts, plan::BYTES, String::len);
+        let sentences = self.compute(&engine, texts, Engine::tokenize).await?;
+        let sentences = plan::groups(sentences, plan::TOKENS, Vec::len);
+        let vectors = self.compute(&engine, sentences, Engine::encode).await?;
         self.shared.uses.fetch_add(1, Ordering::Relaxed);
         Ok(vectors)
     }
 
-    /// Computes something when it is this call's turn, where it stops nobody else.
-    async fn compute<T: Send + 'static>(
+    /// Computes something for each group in a turn of its own, where it stops nobody else.
+    async fn compute<T: Send + 'static, R: Send + 'static>(
         &self,
         engine: &Arc<Engine>,
-        work: impl FnOnce(&Engine) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let turn = Arc::clone(&self.shared.turn).acquire_owned().await;
-        let turn = turn.map_err(|error| Error::Failed(error.into()))?;
-        let (shared, engine) = (Arc::clone(&self.shared), Arc::clone(engine));
-        let done = spawn_blocking(move || {
-            // It ends with the work, which goes on when nobody waits for it any more.
-            let _turn = turn;
-            shared.pool.install(|| work(&engine))
-        })
-        .await;
-        done.map_err(|error| Error::Failed(error.into()))?
+        groups: Vec<Vec<T>>,
+        work: fn(&Engine, &[T]) -> Result<Vec<R>>,
+    ) -> Result<Vec<R>> {
+        let compute = async |group: Vec<T>| {
+            let turn = Arc::clone(&self.shared.turns).acquire_owned().await;
+            let turn = turn.map_err(|error| Error::Failed(error.into()))?;
+            let engine = Arc::clone(engine);
+            engine::blocking(move || {
+                // It ends with the work, which goes on when nobody waits for it any more.
+                let _turn = turn;
+                work(&engine, &group)
+            })
+            .await?
+        };
+        let done = stream::iter(groups).map(compute);
+        let done = done.buffered(self.shared.options.threads.get());
+        done.try_concat().await
     }
 
     /// The model in memory, read there if it is not.

@@ -112,6 +112,10 @@ impl OpenAi {
         if !matches!(base.scheme(), "http" | "https") {
             return Err(misconfigured("its address is not http or https".to_owned()));
         }
+        if !base.username().is_empty() || base.password().is_some() {
+            let reason = "its address has credentials in it; give the key apart";
+            return Err(misconfigured(reason.to_owned()));
+        }
         if let Some(key) = &options.api_key
             && bearer(key).is_none()
         {
@@ -240,7 +244,8 @@ async fn refusal(response: Response) -> Error {
         let word = |value: Option<serde_json::Value>| value?.as_str().and_then(word);
         word(body.error.code).or_else(|| word(body.error.r#type))
     });
-    let busy = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
+    let busy = status.is_server_error()
+        || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&status);
     // No wait brings back a quota that is used up.
     if busy && code.as_deref() != Some("insufficient_quota") {
         return Error::Busy {
@@ -327,6 +332,7 @@ mod tests {
         for (base, key) in [
             ("api.example", None),
             ("ftp://a.example", None),
+            ("https://u:p@a.example", None),
             ("https://a.example", Some("a\nb".to_owned())),
         ] {
             let client = OpenAi::new(OpenAiOptions::new(base, key));

@@ -2,7 +2,12 @@
 
 mod provider;
 
-use std::{error, num::NonZero, time::Duration};
+use std::{
+    error,
+    num::NonZero,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use archesai_ai::{
     Completion, CompletionRequest, EmbeddingModel, EmbeddingOptions, Error, Message, OpenAi,
@@ -136,6 +141,26 @@ async fn tries_again_when_the_provider_was_busy() -> Test {
 }
 
 #[tokio::test]
+async fn tries_again_when_an_attempt_came_to_nothing() -> Test {
+    for lost in [
+        Answer::Silence,
+        Answer::Cut,
+        Answer::text(408, ""),
+        Answer::json(429, &json!({})).header("Retry-After: soon"),
+    ] {
+        let provider = Provider::start([lost, reply(&json!("because"))]).await?;
+        let options = OpenAiOptions {
+            timeout: Duration::from_millis(500),
+            ..options(&provider)
+        };
+        let answer = OpenAi::new(options)?.complete(&question()).await?;
+        assert_eq!(answer.text, "because");
+        assert_eq!(provider.requests().len(), 2);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn gives_up_after_the_last_attempt() -> Test {
     let down = || Answer::text(500, "down");
     let provider = Provider::start([down(), down(), down(), down()]).await?;
@@ -229,6 +254,8 @@ async fn malformed_vectors_are_refused() -> Test {
 async fn malformed_completions_are_refused() -> Test {
     for answer in [
         Answer::text(200, ""),
+        Answer::text(200, &"[".repeat(100_000)),
+        Answer::text(200, "{\"choices\": [{\"message\": {\"content\": \"cut"),
         Answer::json(200, &json!({"choices": []})),
         reply(&json!(null)),
     ] {
@@ -274,5 +301,74 @@ async fn nobody_there_is_said_so() -> Test {
         return Err(format!("{error:?}").into());
     };
     assert_eq!(error.to_string(), "the provider cannot be reached");
+    Ok(())
+}
+
+/// Everything that any library logs.
+static LOGGED: Mutex<String> = Mutex::new(String::new());
+
+struct Logger;
+
+impl log::Log for Logger {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let mut logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
+        logged.push_str(&format!("{} {}\n", record.target(), record.args()));
+    }
+
+    fn flush(&self) {}
+}
+
+/// Everything that can be seen of an error.
+fn shown(error: Error) -> String {
+    let mut shown = format!("{error:?}");
+    let mut cause: Option<&dyn error::Error> = Some(&error);
+    while let Some(error) = cause {
+        shown.push_str(&format!("\n{error} {error:?}"));
+        cause = error.source();
+    }
+    format!("{shown}\n{:?}", archesai_content::Error::from(error))
+}
+
+#[tokio::test]
+async fn the_key_is_in_no_error_and_no_log() -> Test {
+    log::set_logger(&Logger).map_err(|error| error.to_string())?;
+    log::set_max_level(log::LevelFilter::Trace);
+    let echo = json!({"error": {"message": "sk-secret", "code": "sk-secret", "type": "sk-secret"}});
+    for answer in [
+        Answer::json(401, &echo),
+        Answer::json(429, &echo).header("Retry-After: 30"),
+        Answer::json(500, &echo).header("Retry-After: 30"),
+        Answer::json(302, &echo).header("Location: /sk-secret"),
+        Answer::json(200, &json!("sk-secret")),
+        Answer::text(200, "Bearer sk-secret"),
+        Answer::Bytes("sk-secret\r\n\r\n".to_owned()),
+        Answer::Cut,
+        Answer::Silence,
+    ] {
+        let provider = Provider::start([answer]).await?;
+        let options = OpenAiOptions {
+            timeout: Duration::from_millis(500),
+            retry: Retry {
+                attempts: 1,
+                ..Retry::default()
+            },
+            ..options(&provider)
+        };
+        let answer = OpenAi::new(options)?.complete(&question()).await;
+        let Err(error) = answer else {
+            return Err(format!("{answer:?}").into());
+        };
+        let shown = shown(error);
+        assert!(!shown.contains("sk-secret"), "{shown}");
+        let sent = &provider.requests()[0];
+        assert_eq!(sent.header("authorization"), Some("Bearer sk-secret"));
+    }
+    let logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
+    assert!(logged.contains("reqwest"), "something is logged: {logged}");
+    assert!(!logged.contains("sk-secret"), "{logged}");
     Ok(())
 }

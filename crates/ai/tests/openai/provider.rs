@@ -18,6 +18,8 @@ pub(crate) enum Answer {
     Bytes(String),
     /// Nothing, and the connection stays open.
     Silence,
+    /// A part of what is announced, and the connection is closed.
+    Cut,
 }
 
 impl Answer {
@@ -37,7 +39,7 @@ impl Answer {
             Self::Bytes(bytes) => {
                 Self::Bytes(bytes.replacen("\r\n", &format!("\r\n{line}\r\n"), 1))
             }
-            Self::Silence => Self::Silence,
+            other => other,
         }
     }
 }
@@ -86,6 +88,10 @@ impl Provider {
                     // Who was answered enough goes away, which is no concern here.
                     Answer::Bytes(bytes) => drop(stream.write_all(bytes.as_bytes()).await),
                     Answer::Silence => silent.push(stream),
+                    Answer::Cut => {
+                        let cut = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{";
+                        drop(stream.write_all(cut.as_bytes()).await);
+                    }
                 }
             }
             std::future::pending::<()>().await;

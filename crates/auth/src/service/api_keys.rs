@@ -7,18 +7,30 @@ use crate::{
     user::check_name,
 };
 
-/// What API keys begin with, so that people and scanners recognise them.
-pub(super) const API_KEY_PREFIX: &str = "ark_";
+/// What API keys begin with, so that people and scanners recognise them. The id
+/// of the key follows in hexadecimal digits, then its secret.
+pub(super) const PREFIX: &str = "ark_";
+
+/// How many digits an id has.
+const ID_DIGITS: usize = 32;
 
 /// How much of a key is kept in clear for people to recognise it by.
-const SHOWN: usize = API_KEY_PREFIX.len() + 6;
+const SHOWN: usize = PREFIX.len() + 12;
+
+/// Which API key a token is of, if it is one at all.
+pub(super) fn id_in(token: &str) -> Option<ApiKeyId> {
+    let digits = token.strip_prefix(PREFIX)?.get(..ID_DIGITS)?;
+    u128::from_str_radix(digits, 16).ok().map(ApiKeyId)
+}
 
 impl<A: Adapters> Service<A> {
     /// Makes an API key, and answers it with its token, which is never shown again.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for a name, no scope, or an end that is past.
+    /// [`Error::Invalid`] for a name, no scope, or an end that is past;
+    /// [`Error::AlreadyExists`] if the identity is taken: were it by this very request, its
+    /// token is lost all the same.
     pub async fn create_api_key(
         &self,
         organization: OrganizationId,
@@ -41,9 +53,10 @@ impl<A: Adapters> Service<A> {
         let mut scopes = new.scopes;
         scopes.sort_unstable();
         scopes.dedup();
-        let token = self.opaque_tokens.generate(API_KEY_PREFIX);
+        let prefix = format!("{PREFIX}{:0ID_DIGITS$x}_", new.id.0);
+        let token = self.opaque_tokens.generate(&prefix);
         let key = ApiKey {
-            id: ApiKeyId(self.ids.next()),
+            id: new.id,
             user_id: user,
             organization_id: organization,
             name: check_name("name", &new.name)?,
@@ -88,14 +101,20 @@ impl<A: Adapters> Service<A> {
         id: ApiKeyId,
     ) -> Result<()> {
         let transaction = self.store.begin().await?;
-        let deleted = transaction.delete_api_key(organization, user, id).await?;
-        let digest = deleted.ok_or(Error::NotFound)?;
+        if !transaction.delete_api_key(organization, user, id).await? {
+            return Err(Error::NotFound);
+        }
         let event = Event::ApiKeyDeleted { api_key_id: id };
         transaction
             .record(&self.event(Some(organization), user, event))
             .await?;
         transaction.commit().await?;
-        _ = self.api_keys.remove(&digest).await;
+        self.forget_api_key(id).await;
         Ok(())
+    }
+
+    /// Drops what this node remembers of an API key that was taken back on another node.
+    pub async fn forget_api_key(&self, id: ApiKeyId) {
+        _ = self.api_keys.remove(&id).await;
     }
 }

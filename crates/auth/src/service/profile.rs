@@ -5,7 +5,8 @@ use std::fmt;
 use crate::{
     Cache, Error, Event, Result, Service, SessionId, User, UserId,
     ports::{Passwords, Repository, Store, Transaction},
-    service::Adapters,
+    read_through,
+    service::{Adapters, sign_in::still_has},
     user::{check_name, check_password},
 };
 
@@ -37,12 +38,9 @@ impl<A: Adapters> Service<A> {
     ///
     /// [`Error::NotFound`]
     pub async fn user(&self, id: UserId) -> Result<User> {
-        if let Ok(Some(user)) = self.users.get(&id).await {
-            return Ok(user);
-        }
-        let user = self.store.find_user(id).await?.ok_or(Error::NotFound)?;
-        self.remember_user(&user).await;
-        Ok(user)
+        let ttl = self.settings.cache_ttl;
+        let user = read_through(&self.users, &id, ttl, || self.store.find_user(id));
+        user.await?.ok_or(Error::NotFound)
     }
 
     /// Finds several users; those that do not exist are left out.
@@ -50,7 +48,7 @@ impl<A: Adapters> Service<A> {
         self.store.find_users(ids).await
     }
 
-    /// Changes a user, if the stored version is still the expected one.
+    /// Changes a user, if the stored version is one of those expected.
     ///
     /// # Errors
     ///
@@ -58,11 +56,11 @@ impl<A: Adapters> Service<A> {
     pub async fn update_user(
         &self,
         id: UserId,
-        expected_version: Option<u64>,
+        expected: Option<&[u64]>,
         changes: UserChanges,
     ) -> Result<User> {
         let mut user = self.store.find_user(id).await?.ok_or(Error::NotFound)?;
-        if expected_version.is_some_and(|version| version != user.version) {
+        if expected.is_some_and(|expected| !expected.contains(&user.version)) {
             return Err(Error::VersionConflict);
         }
         if let Some(name) = changes.name {
@@ -75,7 +73,7 @@ impl<A: Adapters> Service<A> {
         let event = Event::UserUpdated { user_id: id };
         transaction.record(&self.event(None, id, event)).await?;
         transaction.commit().await?;
-        self.remember_user(&user).await;
+        self.forget_user(id).await;
         Ok(user)
     }
 
@@ -91,23 +89,21 @@ impl<A: Adapters> Service<A> {
         change: PasswordChange,
     ) -> Result<()> {
         check_password("new_password", &change.new)?;
-        let hash = self.store.find_password_hash(user).await?;
-        if !self
-            .passwords
-            .verify(&change.current, hash.as_deref())
-            .await?
-        {
+        let old = self.store.find_password_hash(user).await?;
+        let right = self.passwords.verify(&change.current, old.as_deref());
+        if !right.await? {
             return Err(Error::WrongCredentials);
         }
         let hash = self.passwords.hash(&change.new).await?;
         let transaction = self.store.begin().await?;
+        still_has(&transaction, user, old.as_deref()).await?;
         transaction.update_password_hash(user, &hash).await?;
         let event = Event::UserPasswordChanged { user_id: user };
         transaction.record(&self.event(None, user, event)).await?;
         let mut others = transaction.list_sessions(user, self.clock.now()).await?;
         others.retain(|session| Some(session.id) != keep);
         for session in &others {
-            self.delete_session(&transaction, session, "password_changed")
+            self.delete_session(&transaction, session, Some(user), "password_changed")
                 .await?;
         }
         transaction.commit().await?;
@@ -120,10 +116,5 @@ impl<A: Adapters> Service<A> {
     /// Drops what this node remembers of a user who changed on another node.
     pub async fn forget_user(&self, id: UserId) {
         _ = self.users.remove(&id).await;
-    }
-
-    async fn remember_user(&self, user: &User) {
-        let ttl = self.settings.cache_ttl;
-        _ = self.users.put(&user.id, user, ttl).await;
     }
 }

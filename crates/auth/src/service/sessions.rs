@@ -6,6 +6,9 @@ use crate::{
     service::Adapters,
 };
 
+/// How many expired sessions one transaction deletes.
+const SWEPT_AT_ONCE: u32 = 100;
+
 impl<A: Adapters> Service<A> {
     /// The live sessions of a user, newest first.
     pub async fn sessions_of(&self, user: UserId) -> Result<Vec<Session>> {
@@ -33,9 +36,23 @@ impl<A: Adapters> Service<A> {
         }
     }
 
-    /// Forgets the sessions that ended by themselves, and answers how many.
+    /// Deletes the sessions that ended by themselves, and answers how many.
     pub async fn sweep_sessions(&self) -> Result<u64> {
-        self.store.delete_expired_sessions(self.clock.now()).await
+        let now = self.clock.now();
+        let mut swept = 0;
+        loop {
+            let expired = self.store.list_expired_sessions(now, SWEPT_AT_ONCE).await?;
+            if expired.is_empty() {
+                return Ok(swept);
+            }
+            let transaction = self.store.begin().await?;
+            for session in &expired {
+                self.delete_session(&transaction, session, None, "expired")
+                    .await?;
+            }
+            transaction.commit().await?;
+            swept += expired.len() as u64;
+        }
     }
 
     /// Drops what this node remembers of a session that ended or changed on another node.
@@ -45,7 +62,8 @@ impl<A: Adapters> Service<A> {
 
     pub(super) async fn end_session(&self, session: &Session, reason: &str) -> Result<()> {
         let transaction = self.store.begin().await?;
-        self.delete_session(&transaction, session, reason).await?;
+        self.delete_session(&transaction, session, Some(session.user_id), reason)
+            .await?;
         transaction.commit().await?;
         self.forget_session(session.id).await;
         Ok(())
@@ -56,6 +74,7 @@ impl<A: Adapters> Service<A> {
         &self,
         transaction: &impl Transaction,
         session: &Session,
+        actor: Option<UserId>,
         reason: &str,
     ) -> Result<()> {
         if !transaction.delete_session(session.id).await? {
@@ -66,7 +85,7 @@ impl<A: Adapters> Service<A> {
             user_id: session.user_id,
             reason: reason.to_owned(),
         };
-        let event = self.event(None, session.user_id, event);
+        let event = self.event(None, actor, event);
         transaction.record(&event).await
     }
 }

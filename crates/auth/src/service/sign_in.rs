@@ -3,8 +3,7 @@
 use std::{fmt, time::Duration, time::SystemTime, time::UNIX_EPOCH};
 
 use crate::{
-    Cache, Claims, Email, Error, Event, OrganizationId, Result, Service, Session, SessionId, User,
-    UserId,
+    Claims, Email, Error, Event, OrganizationId, Result, Service, Session, SessionId, User, UserId,
     ports::{
         AccessTokens, Memberships, OpaqueTokens, Passwords, Repository, Store, TokenDigest,
         Transaction,
@@ -21,6 +20,8 @@ const MAX_USER_AGENT: usize = 300;
 
 /// What a newcomer tells us.
 pub struct Registration {
+    /// The identity they get; the same one again where the request may have been carried out before.
+    pub id: UserId,
     /// Must not be in use.
     pub email: String,
     /// What to call them.
@@ -77,21 +78,36 @@ impl fmt::Debug for SignedIn {
 
 impl<A: Adapters> Service<A> {
     /// Signs somebody up, with an organization of their own, and signs them in.
+    /// Whoever signed up with this identity, address and password before is signed
+    /// in as by [`login`](Self::login).
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] or [`Error::EmailTaken`]; nothing is written then.
+    /// [`Error::Invalid`], [`Error::EmailTaken`] or [`Error::AlreadyExists`]; nothing is written then.
     pub async fn register(&self, request: Registration) -> Result<SignedIn> {
         let email = Email::parse(&request.email)?;
         let name = check_name("name", &request.name)?;
         check_password("password", &request.password)?;
-        if self.store.find_user_by_email(&email).await?.is_some() {
-            return Err(Error::EmailTaken);
+        let taken = if self.store.find_user_by_email(&email).await?.is_some() {
+            Error::EmailTaken
+        } else {
+            let hash = self.passwords.hash(&request.password).await?;
+            match self.insert_user(request.id, &email, name, &hash).await {
+                // From here on the user exists: were the next step to fail, signing in repeats it.
+                Ok(user) => return self.open_session(user, &hash, request.user_agent).await,
+                // Another request was faster; it may have been this very one.
+                Err(taken @ (Error::EmailTaken | Error::AlreadyExists)) => taken,
+                Err(error) => return Err(error),
+            }
+        };
+        let found = self.store.find_user_by_email(&email).await?;
+        let Some(user) = found.filter(|user| user.id == request.id) else {
+            return Err(taken);
+        };
+        match self.verified(Some(user), &request.password).await? {
+            Some((user, hash)) => self.open_session(user, &hash, request.user_agent).await,
+            None => Err(taken),
         }
-        let hash = self.passwords.hash(&request.password).await?;
-        let user = self.insert_user(email, name, &hash).await?;
-        // From here on the user exists: were the next steps to fail, signing in repeats them.
-        self.open_session(user, request.user_agent).await
     }
 
     /// Signs somebody in.
@@ -104,17 +120,9 @@ impl<A: Adapters> Service<A> {
             Ok(email) => self.store.find_user_by_email(&email).await?,
             Err(_) => None,
         };
-        let hash = match &user {
-            Some(user) => self.store.find_password_hash(user.id).await?,
-            None => None,
-        };
-        let right = self
-            .passwords
-            .verify(&request.password, hash.as_deref())
-            .await?;
-        match user {
-            Some(user) if right => self.open_session(user, request.user_agent).await,
-            _ => Err(Error::WrongCredentials),
+        match self.verified(user, &request.password).await? {
+            Some((user, hash)) => self.open_session(user, &hash, request.user_agent).await,
+            None => Err(Error::WrongCredentials),
         }
     }
 
@@ -148,10 +156,24 @@ impl<A: Adapters> Service<A> {
         // Before the old token is spent: what fails after that, the client cannot repeat.
         let signed_in = self.signed_in(user, session, token).await?;
         let session = &signed_in.session;
-        if !self.store.rotate_session_token(session, &old, &new).await? {
+        let event = Event::SessionRefreshed {
+            session_id: session.id,
+            user_id: session.user_id,
+            active_organization_id: session.active_organization_id,
+        };
+        let event = self.event(None, session.user_id, event);
+        let transaction = self.store.begin().await?;
+        if !transaction
+            .rotate_session_token(session, &old, &new)
+            .await?
+        {
+            // Another transaction ends the session.
+            drop(transaction);
             return Err(self.refuse_refresh(&old).await?);
         }
-        self.remember_session(session).await?;
+        transaction.record(&event).await?;
+        transaction.commit().await?;
+        self.forget_session(session.id).await;
         Ok(signed_in)
     }
 
@@ -191,15 +213,32 @@ impl<A: Adapters> Service<A> {
             .record(&self.event(None, user.id, event))
             .await?;
         transaction.commit().await?;
-        self.remember_session(session).await?;
+        self.forget_session(session.id).await;
         Ok(signed_in)
     }
 
-    async fn insert_user(&self, email: Email, name: String, hash: &str) -> Result<User> {
+    /// A user with the hash of their password, if the password is theirs. It takes
+    /// the same work whether or not there is a user.
+    async fn verified(&self, user: Option<User>, password: &str) -> Result<Option<(User, String)>> {
+        let hash = match &user {
+            Some(user) => self.store.find_password_hash(user.id).await?,
+            None => None,
+        };
+        let right = self.passwords.verify(password, hash.as_deref()).await?;
+        Ok(user.zip(hash).filter(|_| right))
+    }
+
+    async fn insert_user(
+        &self,
+        id: UserId,
+        email: &Email,
+        name: String,
+        hash: &str,
+    ) -> Result<User> {
         let now = self.clock.now();
         let user = User {
-            id: UserId(self.ids.next()),
-            email,
+            id,
+            email: email.clone(),
             name,
             version: 1,
             created_at: now,
@@ -218,7 +257,13 @@ impl<A: Adapters> Service<A> {
         Ok(user)
     }
 
-    async fn open_session(&self, user: User, user_agent: Option<String>) -> Result<SignedIn> {
+    /// Opens a session for a user whose password has the given hash.
+    async fn open_session(
+        &self,
+        user: User,
+        password_hash: &str,
+        user_agent: Option<String>,
+    ) -> Result<SignedIn> {
         let now = self.clock.now();
         let session = Session {
             id: SessionId(self.ids.next()),
@@ -230,20 +275,22 @@ impl<A: Adapters> Service<A> {
             expires_at: now + self.settings.session_ttl,
         };
         let token = self.opaque_tokens.generate(REFRESH_PREFIX);
+        let digest = self.opaque_tokens.digest(&token);
+        // Before there is a session: what fails after that leaves one that nobody has.
+        let signed_in = self.signed_in(user, session, token).await?;
+        let session = &signed_in.session;
         let event = Event::SessionStarted {
             session_id: session.id,
-            user_id: user.id,
+            user_id: session.user_id,
         };
         let transaction = self.store.begin().await?;
+        still_has(&transaction, session.user_id, Some(password_hash)).await?;
+        transaction.insert_session(session, &digest).await?;
         transaction
-            .insert_session(&session, &self.opaque_tokens.digest(&token))
-            .await?;
-        transaction
-            .record(&self.event(None, user.id, event))
+            .record(&self.event(None, session.user_id, event))
             .await?;
         transaction.commit().await?;
-        self.remember_session(&session).await?;
-        self.signed_in(user, session, token).await
+        Ok(signed_in)
     }
 
     async fn signed_in(
@@ -297,26 +344,21 @@ impl<A: Adapters> Service<A> {
         let user = self.store.find_user(id).await?;
         user.ok_or(Error::InvalidToken)
     }
+}
 
-    /// Writes a session through to the cache, whose failure costs only time.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidToken`] if the session was ended meanwhile: without a
-    /// second look the cache would keep it alive.
-    pub(super) async fn remember_session(&self, session: &Session) -> Result<()> {
-        let ttl = self.settings.cache_ttl;
-        _ = self.sessions.put(&session.id, session, ttl).await;
-        match self.store.find_session(session.id).await {
-            Ok(Some(_)) => return Ok(()),
-            // Nobody knows: the next request looks for itself.
-            Err(_) => self.forget_session(session.id).await,
-            Ok(None) => {
-                self.forget_session(session.id).await;
-                return Err(Error::InvalidToken);
-            }
-        }
+/// Makes sure that the hash of a user's password is still the one that was
+/// verified: whoever changes it ends the sessions that are there, and must not
+/// miss one. The user is locked from here on.
+pub(super) async fn still_has(
+    transaction: &impl Transaction,
+    user: UserId,
+    verified: Option<&str>,
+) -> Result<()> {
+    transaction.lock_user(user).await?;
+    if transaction.find_password_hash(user).await?.as_deref() == verified {
         Ok(())
+    } else {
+        Err(Error::WrongCredentials)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use archesai_platform::events::EventLog;
 use archesai_workflows::{
-    Event, Json, OrganizationId, Recorded, Run, RunError, RunId, RunStatus, StepStatus, WorkerId,
+    Event, Json, OrganizationId, Recorded, Run, RunError, RunId, RunStatus, StepRunId, StepStatus,
+    WorkerId,
     engine::{Changes, Items, RunRow, StepRow},
     ports::{Repository as _, Scope, Store, Transaction as _},
 };
@@ -12,12 +13,43 @@ use crate::fresh;
 
 pub(super) async fn suite<S: Store + EventLog>(world: &World<'_, S>) {
     states_come_in_the_order_of_their_runs(world).await;
+    items_come_with_their_run(world).await;
     a_locked_run_waits_for_nobody_else(world).await;
     what_is_decided_about_a_run_is_written(world).await;
     what_is_decided_about_steps_is_written(world).await;
     a_stopped_fan_out_stops_its_items(world).await;
     runs_of_others_are_left_alone(world).await;
     events_are_kept_in_their_order(world).await;
+}
+
+/// With a run come those of its items that are asked for, as they are.
+async fn items_come_with_their_run<S: Store>(world: &World<'_, S>) {
+    let fan_out = StepRow {
+        status: StepStatus::Waiting,
+        ..pending("a")
+    };
+    let items = [item(&fan_out, 0), item(&fan_out, 1), item(&fan_out, 2)];
+    let mut rows = vec![fan_out.clone()];
+    rows.extend(items.iter().cloned());
+    let run = world.run(&rows).await;
+    let other = world.run(&[pending("b")]).await;
+    let runs = [(world.ours, run.id), (world.ours, other.id)];
+    let asked = [items[2].id, StepRunId(fresh()), items[0].id, fan_out.id];
+    let items_of = async |runs: &[(OrganizationId, RunId)]| {
+        let states = world.store.lock_runs(runs, &asked).await.unwrap();
+        let items = states.into_iter().map(|mut state| {
+            state.items.sort_by_key(|item| item.index);
+            (state.run.id, state.items)
+        });
+        let items: Vec<_> = items.filter(|(_, items)| !items.is_empty()).collect();
+        items
+    };
+    let expected = vec![(run.id, vec![items[0].clone(), items[2].clone()])];
+    assert_eq!(items_of(&runs).await, expected);
+    assert_eq!(items_of(&runs[1..]).await, vec![], "without their run");
+    assert_eq!(items_of(&[(world.theirs, run.id)]).await, vec![]);
+    world.remove(&run).await;
+    world.remove(&other).await;
 }
 
 async fn states_come_in_the_order_of_their_runs<S: Store>(world: &World<'_, S>) {
@@ -36,9 +68,9 @@ async fn states_come_in_the_order_of_their_runs<S: Store>(world: &World<'_, S>) 
         (world.theirs, one.id),
     ];
     let transaction = world.store.begin(Scope::System).await.unwrap();
-    let within = transaction.lock_runs(&asked).await.unwrap();
+    let within = transaction.lock_runs(&asked, &[]).await.unwrap();
     drop(transaction);
-    let alone = world.store.lock_runs(&asked).await.unwrap();
+    let alone = world.store.lock_runs(&asked, &[]).await.unwrap();
     for states in [within, alone] {
         let ids: Vec<RunId> = states.iter().map(|state| state.run.id).collect();
         assert_eq!(ids, [first, second]);
@@ -57,7 +89,7 @@ async fn a_locked_run_waits_for_nobody_else<S: Store>(world: &World<'_, S>) {
     let run = world.run(&[pending("a")]).await;
     let additions = (0..20).map(async |_| {
         let transaction = world.store.begin(Scope::System).await.unwrap();
-        let states = transaction.lock_runs(&[(world.ours, run.id)]).await;
+        let states = transaction.lock_runs(&[(world.ours, run.id)], &[]).await;
         let mut row = states.unwrap().remove(0).run;
         row.progress += 1;
         transaction.apply(&[unchanged(row)]).await.unwrap();
@@ -264,11 +296,6 @@ async fn a_stopped_fan_out_stops_its_items<S: Store>(world: &World<'_, S>) {
         (StepStatus::Failed, None, Some(time(6)))
     );
     assert_eq!(shown(elsewhere.id).await.0, StepStatus::Ready);
-    let lease = archesai_workflows::engine::Lease {
-        step_run: running.id,
-        fence: running.fence,
-    };
-    assert_eq!(world.store.held(&[lease]).await.unwrap(), vec![]);
     world.remove(&run).await;
 }
 

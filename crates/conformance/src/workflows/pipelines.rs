@@ -10,6 +10,7 @@ use crate::fresh;
 
 pub(super) async fn suite<S: Store>(world: &World<'_, S>) {
     a_pipeline_is_found_as_it_was_put(world).await;
+    an_id_is_taken_once(world).await;
     a_pipeline_is_updated_from_the_version_before(world).await;
     every_version_keeps_its_definition(world).await;
     pipelines_are_listed_in_every_order(world).await;
@@ -67,6 +68,25 @@ async fn a_pipeline_is_found_as_it_was_put<S: Store>(world: &World<'_, S>) {
     }
     assert_eq!(list(world, world.theirs).await, vec![]);
     remove(world, &[one, other]).await;
+}
+
+async fn an_id_is_taken_once<S: Store>(world: &World<'_, S>) {
+    let one = world.pipeline().await;
+    let theirs = Pipeline {
+        organization_id: world.theirs,
+        ..one.clone()
+    };
+    let next = Pipeline {
+        version: 2,
+        ..one.clone()
+    };
+    for again in [&one, &theirs, &next] {
+        let refused = world.store.insert_pipeline(again).await;
+        assert!(matches!(refused, Err(Error::AlreadyExists)), "{refused:?}");
+    }
+    assert_eq!(list(world, world.ours).await, vec![one.clone()]);
+    assert_eq!(list(world, world.theirs).await, vec![]);
+    remove(world, &[one]).await;
 }
 
 async fn a_pipeline_is_updated_from_the_version_before<S: Store>(world: &World<'_, S>) {

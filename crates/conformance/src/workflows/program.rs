@@ -13,8 +13,8 @@ use std::{
 
 use archesai_workflows::{
     Actor, Adapters, Cancellation, Clock, Definitions, Error, Ids, Invocation, Json, Log, LogLevel,
-    NewPipeline, OrganizationId, Outcome, Prepared, Run, RunId, Service, Settings, ToolError,
-    ToolSpec, UserId, Violation, WorkerId,
+    NewPipeline, OrganizationId, Outcome, PipelineId, Prepared, Run, RunId, Service, Settings,
+    ToolError, ToolSpec, UserId, Violation, WorkerId,
     engine::Claim,
     ports::{ExpressionError, Expressions, Reference, Store, Toolbox, Wakeups},
 };
@@ -61,12 +61,17 @@ impl<S: Store> Program<S> {
     /// Starts a run of a new pipeline.
     pub async fn start(&self, definition: Json, input: &Json) -> Run {
         let new = NewPipeline {
+            id: PipelineId(fresh()),
             name: "p".to_owned(),
             description: None,
             definition,
         };
         let pipeline = self.service.create_pipeline(self.actor, new).await.unwrap();
-        let run = self.service.start_run(self.actor, pipeline.id, input).await;
+        let id = RunId(fresh());
+        let run = self
+            .service
+            .start_run(self.actor, id, pipeline.id, input)
+            .await;
         run.unwrap()
     }
 

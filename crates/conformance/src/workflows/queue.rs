@@ -6,12 +6,12 @@ use std::{
 };
 
 use archesai_workflows::{
-    Run, RunStatus, StepRunId, StepStatus, WorkerId,
+    Run, RunStatus, StepStatus, WorkerId,
     engine::{Claim, Lease, StepRow},
     ports::{Repository, Scope, Store, Transaction as _},
 };
 
-use super::{World, item, pending, ready, row, time, updated};
+use super::{World, pending, ready, row, time, updated};
 use crate::fresh;
 
 const LEASE: Duration = Duration::from_secs(10);
@@ -24,7 +24,7 @@ pub(super) async fn suite<S: Store>(world: &World<'_, S>) {
     a_dropped_claim_is_given_back(world).await;
     a_lease_ends_unless_it_is_extended(world).await;
     a_worker_is_told_what_it_holds(world).await;
-    a_lease_is_held_under_its_fence(world).await;
+    whether_anything_is_due_is_told(world).await;
 }
 
 async fn claim<R: Repository>(
@@ -43,7 +43,9 @@ fn names(claims: &[Claim]) -> Vec<&str> {
         .collect()
 }
 
-fn sorted(mut leases: Vec<Lease>) -> Vec<Lease> {
+/// The leases of claims, in the order of their step runs.
+fn leases(claims: &[Claim]) -> Vec<Lease> {
+    let mut leases: Vec<Lease> = claims.iter().map(Claim::lease).collect();
     leases.sort_by_key(|lease| lease.step_run);
     leases
 }
@@ -81,6 +83,15 @@ async fn what_is_due_for_longest_comes_first<S: Store>(world: &World<'_, S>) {
     );
     world.remove(&run).await;
     world.remove(&other).await;
+}
+
+async fn whether_anything_is_due_is_told<S: Store>(world: &World<'_, S>) {
+    let run = world.run(&[pending("p"), ready("a", 5)]).await;
+    let has_due = async |seconds| world.store.has_due(time(seconds)).await.unwrap();
+    assert!(!has_due(4).await && has_due(5).await);
+    claim(world.store, WorkerId(fresh()), 1, time(5)).await;
+    assert!(!has_due(9).await);
+    world.remove(&run).await;
 }
 
 async fn a_claim_is_written<S: Store>(world: &World<'_, S>) {
@@ -229,9 +240,9 @@ async fn a_lease_ends_unless_it_is_extended<S: Store>(world: &World<'_, S>) {
     assert_eq!(expired(10, 119).await, lost(&first));
     assert_eq!(expired(10, 200).await.len(), 3);
     // A worker that wakes up still holds what nobody took from it.
-    let held = world.store.heartbeat(one, LEASE, time(300)).await.unwrap();
-    let leases = first.iter().map(Claim::lease).collect();
-    assert_eq!(sorted(held), sorted(leases));
+    let mut held = world.store.heartbeat(one, LEASE, time(300)).await.unwrap();
+    held.sort_by_key(|claim| claim.step.id);
+    assert_eq!(held, lost(&first));
     assert_eq!(expired(10, 301).await, lost(&second));
     world.remove(&run).await;
     assert_eq!(expired(10, 900).await, vec![]);
@@ -245,12 +256,11 @@ async fn a_worker_is_told_what_it_holds<S: Store>(world: &World<'_, S>) {
     let gone = world.run(&[ready("d", 3)]).await;
     let beat = async |worker| {
         let held = world.store.heartbeat(worker, LEASE, time(20)).await;
-        sorted(held.unwrap())
+        leases(&held.unwrap())
     };
     assert_eq!(beat(one).await, vec![]);
     let claims = claim(world.store, one, 4, time(10)).await;
-    let leases: Vec<Lease> = claims.iter().map(Claim::lease).collect();
-    assert_eq!(beat(one).await, sorted(leases.clone()));
+    assert_eq!(beat(one).await, leases(&claims));
     assert_eq!(beat(two).await, vec![]);
     // One is cancelled, one becomes another worker's, one is deleted.
     let cancelled = StepRow {
@@ -268,60 +278,8 @@ async fn a_worker_is_told_what_it_holds<S: Store>(world: &World<'_, S>) {
     world.remove(&gone).await;
     let again = claim(world.store, two, 10, time(12)).await;
     assert_eq!(names(&again), ["b"]);
-    assert_eq!(beat(one).await, vec![leases[2]]);
+    assert_eq!(beat(one).await, vec![claims[2].lease()]);
     assert_eq!(beat(two).await, vec![again[0].lease()]);
-    assert!(again[0].step.fence > leases[1].fence);
+    assert!(again[0].step.fence > claims[1].step.fence);
     world.remove(&run).await;
-}
-
-async fn a_lease_is_held_under_its_fence<S: Store>(world: &World<'_, S>) {
-    let worker = WorkerId(fresh());
-    let fan_out = StepRow {
-        status: StepStatus::Waiting,
-        ..pending("f")
-    };
-    let rows = [
-        ready("a", 0),
-        ready("b", 1),
-        fan_out.clone(),
-        item(&fan_out, 0),
-    ];
-    let run = world.run(&rows).await;
-    let leases: Vec<Lease> = claim(world.store, worker, 10, time(10))
-        .await
-        .iter()
-        .map(Claim::lease)
-        .collect();
-    assert_eq!(leases.len(), 3);
-    let held = async |leases: &[Lease]| sorted(world.store.held(leases).await.unwrap());
-    // Whether time has run out does not matter.
-    assert_eq!(held(&leases).await, sorted(leases.clone()));
-    let with = |lease: Lease, fence| Lease { fence, ..lease };
-    let absent = Lease {
-        step_run: StepRunId(fresh()),
-        fence: 1,
-    };
-    let not_running = Lease {
-        step_run: fan_out.id,
-        fence: 0,
-    };
-    let wrong = [with(leases[0], 0), with(leases[1], 2), absent, not_running];
-    assert_eq!(held(&wrong).await, vec![]);
-    assert_eq!(held(&[wrong[0], leases[2]]).await, vec![leases[2]]);
-    assert_eq!(held(&[]).await, vec![]);
-    let mut steps = world.state(run.id).await.steps;
-    steps.retain(|step| step.status == StepStatus::Running);
-    assert_eq!(steps.len(), 2);
-    for step in &mut steps {
-        step.status = StepStatus::Succeeded;
-        step.worker = None;
-    }
-    world.apply(updated(&run, &steps)).await;
-    let item = leases.iter().find(|lease| lease.step_run == rows[3].id);
-    assert_eq!(
-        held(&leases).await,
-        item.copied().into_iter().collect::<Vec<_>>()
-    );
-    world.remove(&run).await;
-    assert_eq!(held(&leases).await, vec![]);
 }

@@ -12,6 +12,7 @@ use crate::fresh;
 pub(super) async fn suite<S: Store>(world: &World<'_, S>) {
     a_run_is_found_as_it_was_put(world).await;
     a_run_is_of_a_version_that_exists(world).await;
+    an_id_is_taken_once(world).await;
     runs_are_listed_by_what_is_asked_for(world).await;
     steps_are_listed_with_their_items(world).await;
     logs_are_read_after_a_place(world).await;
@@ -52,7 +53,7 @@ async fn a_run_is_found_as_it_was_put<S: Store>(world: &World<'_, S>) {
         assert_eq!(found.unwrap(), None);
         let found = world.store.find_run_input(organization, id).await;
         assert_eq!(found.unwrap(), None);
-        let found = world.store.lock_runs(&[(organization, id)]).await;
+        let found = world.store.lock_runs(&[(organization, id)], &[]).await;
         assert_eq!(found.unwrap(), vec![]);
     }
     world.remove(&queued).await;
@@ -82,6 +83,27 @@ async fn a_run_is_of_a_version_that_exists<S: Store>(world: &World<'_, S>) {
             .delete_pipeline(pipeline.organization_id, pipeline.id);
         assert!(removed.await.unwrap());
     }
+}
+
+async fn an_id_is_taken_once<S: Store>(world: &World<'_, S>) {
+    let one = world.run(&[ready("a", 0)]).await;
+    let other = Run {
+        id: one.id,
+        ..run(&world.pipeline().await)
+    };
+    // Even if its pipeline does not exist.
+    let absent = Run {
+        pipeline_id: PipelineId(fresh()),
+        ..one.clone()
+    };
+    for again in [&one, &other, &absent] {
+        let refused = world.store.insert_run(again, &[ready("b", 0)]).await;
+        assert!(matches!(refused, Err(Error::AlreadyExists)), "{refused:?}");
+    }
+    assert_eq!(world.find_run(one.id).await, one);
+    assert_eq!(world.steps(one.id).await.len(), 1);
+    world.remove(&one).await;
+    world.remove(&other).await;
 }
 
 async fn runs_are_listed_by_what_is_asked_for<S: Store>(world: &World<'_, S>) {

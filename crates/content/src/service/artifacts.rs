@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use crate::{
-    Artifact, ArtifactFilter, ArtifactId, ArtifactSort, Cache, Error, Event, IndexStatus, Json,
-    OrganizationId, Page, Result, Service, Slice, UserId,
+    Artifact, ArtifactFilter, ArtifactId, ArtifactSort, Cache, Error, Event, Json, OrganizationId,
+    Page, Result, Service, Slice, UserId,
     ports::{BlobReader, Blobs, Repository, Scope, Store, Transaction},
-    rules,
+    read_through, rules,
     service::Adapters,
 };
 
@@ -28,13 +28,12 @@ impl<A: Adapters> Service<A> {
     ///
     /// [`Error::NotFound`]
     pub async fn artifact(&self, organization: OrganizationId, id: ArtifactId) -> Result<Artifact> {
-        if let Ok(Some(artifact)) = self.artifacts.get(&(organization, id)).await {
-            return Ok(artifact);
-        }
-        let artifact = self.store.find_artifact(organization, id).await?;
-        let artifact = artifact.ok_or(Error::NotFound)?;
-        self.remember_artifact(&artifact).await;
-        Ok(artifact)
+        let ttl = self.settings.cache_ttl;
+        let artifact = read_through(&self.artifacts, &(organization, id), ttl, || {
+            self.store.find_artifact(organization, id)
+        })
+        .await?;
+        artifact.ok_or(Error::NotFound)
     }
 
     /// Lists artifacts.
@@ -107,7 +106,7 @@ impl<A: Adapters> Service<A> {
         self.store.find_text(organization, id).await
     }
 
-    /// Changes an artifact, if the stored version is still the expected one.
+    /// Changes an artifact, if the stored version is one of those expected.
     ///
     /// # Errors
     ///
@@ -117,12 +116,12 @@ impl<A: Adapters> Service<A> {
         organization: OrganizationId,
         actor: Option<UserId>,
         id: ArtifactId,
-        expected_version: Option<u64>,
+        expected: Option<&[u64]>,
         changes: ArtifactChanges,
     ) -> Result<Artifact> {
         let found = self.store.find_artifact(organization, id).await?;
         let mut artifact = found.ok_or(Error::NotFound)?;
-        if expected_version.is_some_and(|version| version != artifact.version) {
+        if expected.is_some_and(|expected| !expected.contains(&artifact.version)) {
             return Err(Error::VersionConflict);
         }
         apply(&mut artifact, changes)?;
@@ -143,7 +142,7 @@ impl<A: Adapters> Service<A> {
         let updated = transaction.find_artifact(organization, id).await?;
         transaction.commit().await?;
         let updated = updated.ok_or(Error::NotFound)?;
-        self.remember_artifact(&updated).await;
+        self.forget_artifact(organization, id).await;
         Ok(updated)
     }
 
@@ -175,51 +174,9 @@ impl<A: Adapters> Service<A> {
         Ok(())
     }
 
-    /// Deletes every artifact and label of an organization that is no more, and
-    /// answers how many artifacts it were. Were it interrupted, doing it again goes on.
-    pub async fn delete_everything(&self, organization: OrganizationId) -> Result<u64> {
-        let mut deleted = 0;
-        let first = Slice {
-            limit: 100,
-            after: None,
-            sort: ArtifactSort::CreatedAt,
-            descending: false,
-        };
-        loop {
-            let filter = ArtifactFilter::default();
-            let page = self.store.list_artifacts(organization, &filter, &first);
-            let artifacts = page.await?.items;
-            if artifacts.is_empty() {
-                break;
-            }
-            for artifact in artifacts {
-                match self.delete_artifact(organization, None, artifact.id).await {
-                    Ok(()) => deleted += 1,
-                    Err(Error::NotFound) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        self.delete_labels(organization).await?;
-        Ok(deleted)
-    }
-
     /// Drops what this node remembers of an artifact that changed on another node.
     pub async fn forget_artifact(&self, organization: OrganizationId, id: ArtifactId) {
         _ = self.artifacts.remove(&(organization, id)).await;
-    }
-
-    /// Writes an artifact through to the cache, whose failure costs only time.
-    /// One that waits to be indexed is not kept: it soon changes, and who waits
-    /// for that asks again and again.
-    pub(super) async fn remember_artifact(&self, artifact: &Artifact) {
-        let key = (artifact.organization_id, artifact.id);
-        if artifact.index_status == IndexStatus::Pending {
-            _ = self.artifacts.remove(&key).await;
-        } else {
-            let ttl = self.settings.cache_ttl;
-            _ = self.artifacts.put(&key, artifact, ttl).await;
-        }
     }
 
     pub(super) async fn read_all(&self, artifact: &Artifact, limit: u64) -> Result<Vec<u8>> {

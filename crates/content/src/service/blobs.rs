@@ -1,11 +1,9 @@
 //! Deleting bytes that belong to no artifact any more.
 
-use std::time::SystemTime;
-
 use crate::{
     OrganizationId, Result, Service,
     ports::{Blobs, Claim, Repository, Scope, Store, Transaction},
-    service::Adapters,
+    service::{Adapters, upload::Draft},
 };
 
 /// How many deletions one sweep claims.
@@ -22,33 +20,39 @@ impl<A: Adapters> Service<A> {
             now,
             until: now + self.settings.lease,
         };
-        let mut deleted = 0;
+        let (mut deleted, mut failed) = (0, None);
         for deletion in self.store.claim_blob_deletions(&claim).await? {
-            self.delete_bytes(deletion.organization_id, &deletion.blob_key)
-                .await?;
-            deleted += 1;
+            let gone = self.delete_bytes(deletion.organization_id, &deletion.blob_key);
+            match gone.await {
+                Ok(()) => deleted += 1,
+                Err(error) => failed = Some(error),
+            }
         }
-        Ok(deleted)
+        // Some that cannot be deleted do not keep the others waiting.
+        match failed {
+            Some(error) if deleted == 0 => Err(error),
+            _ => Ok(deleted),
+        }
     }
 
     /// Deletes the bytes of an upload that became no artifact. Whether it did is
     /// asked of the store, for a commit whose answer was lost may have happened.
-    pub(super) async fn discard(
-        &self,
-        organization: OrganizationId,
-        blob_key: &str,
-        due: SystemTime,
-    ) -> Result<()> {
+    pub(super) async fn discard(&self, draft: &Draft) -> Result<()> {
+        let (organization, key) = (draft.organization_id, draft.blob_key.as_str());
         let transaction = self.store.begin(Scope::Organization(organization)).await?;
-        let ours = transaction.cancel_blob_deletion(organization, blob_key, due);
-        if !ours.await? {
-            return Ok(());
+        let waits = transaction.cancel_blob_deletion(organization, key, draft.due);
+        if !waits.await? {
+            // Either they became an artifact, or they were swept before they were whole.
+            let found = transaction.find_artifact(organization, draft.id).await?;
+            if found.is_some_and(|artifact| artifact.blob_key == key) {
+                return Ok(());
+            }
         }
         transaction
-            .insert_blob_deletion(organization, blob_key, self.clock.now())
+            .insert_blob_deletion(organization, key, self.clock.now())
             .await?;
         transaction.commit().await?;
-        self.delete_bytes(organization, blob_key).await
+        self.delete_bytes(organization, key).await
     }
 
     /// Deletes bytes whose deletion is written down.

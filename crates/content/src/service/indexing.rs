@@ -1,19 +1,31 @@
 //! Making artifacts searchable, in the background.
 //!
 //! The column that says how far an artifact is on its way into search is the
-//! queue. Whoever indexes claims an artifact for a while; a node that dies in
-//! between costs that while and an attempt, and one that comes back late finds
-//! its fence outdated.
+//! queue. Whoever indexes claims an artifact for a while and makes that last; a
+//! node that dies in between costs that while and an attempt, and one that comes
+//! back late finds its fence outdated.
+
+use std::time::SystemTime;
 
 use crate::{
     Artifact, ArtifactId, Chunk, ChunkId, Error, Event, IndexStatus, ModelInfo, OrganizationId,
     Result, Service, UserId,
     ports::{
         Claim, Embedder, ExtractionError, IndexJob, NewIndex, Passage, Repository, Scope, Store,
-        TextExtractor, Transaction,
+        TextExtractor, Transaction, UnembeddedChunk,
     },
     service::Adapters,
 };
+
+/// Work that makes something searchable, claimed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum IndexWork {
+    /// An artifact to index.
+    Index(Box<IndexJob>),
+    /// Passages that lack an embedding: the model was not there when they were
+    /// indexed, failed then, or is another one.
+    Embed(Vec<UnembeddedChunk>),
+}
 
 /// Why a claim ends early.
 enum Stop {
@@ -21,8 +33,12 @@ enum Stop {
     Refused(IndexStatus, String),
     /// Somebody else has claimed it, or it is gone.
     Lost,
-    /// An adapter failed: the artifact is tried again.
+    /// What is needed is out of order, whichever artifact it is: it is tried again
+    /// for as long as that takes.
     Failed(Error),
+    /// It is not known that the artifact is not to blame: it is tried again, and
+    /// the attempt counts.
+    Broken(Error),
 }
 
 impl From<Error> for Stop {
@@ -32,35 +48,78 @@ impl From<Error> for Stop {
 }
 
 impl<A: Adapters> Service<A> {
-    /// Indexes the artifact that has waited longest, and answers which; `None` if
-    /// none waits. Whoever runs it repeats it until it answers `None`, and again
-    /// when woken and now and then.
+    /// Claims something to do; `None` if there is nothing. New artifacts go before
+    /// passages that lack an embedding: those are found by words already.
     ///
-    /// # Errors
-    ///
-    /// The failure of an adapter, which costs the artifact no attempt: it is
-    /// tried again later. Where only embedding failed, the artifact can be
-    /// searched by words, and [`embed_missing`](Self::embed_missing) does the rest.
-    pub async fn index_next(&self) -> Result<Option<ArtifactId>> {
+    /// Whoever claims does it by [`work`](Self::work), calls [`keep`](Self::keep)
+    /// meanwhile, several times per [`lease`](crate::Settings::lease), and repeats
+    /// this until there is nothing, and again when woken and now and then.
+    pub async fn claim_work(&self) -> Result<Option<IndexWork>> {
         let now = self.clock.now();
-        let claim = Claim {
-            limit: 1,
+        let claim = |limit| Claim {
+            limit,
             now,
             until: now + self.settings.lease,
         };
-        let Some(job) = self.store.claim_unindexed(&claim).await?.pop() else {
+        if let Some(job) = self.store.claim_unindexed(&claim(1)).await?.pop() {
+            return Ok(Some(IndexWork::Index(Box::new(job))));
+        }
+        let Some(model) = self.embedder.model() else {
             return Ok(None);
         };
-        let id = job.artifact.id;
-        match self.index(&job).await {
-            Ok(()) | Err(Stop::Lost) => {}
-            Err(Stop::Refused(status, reason)) => self.refuse(&job, status, reason).await?,
-            Err(Stop::Failed(error)) => {
-                self.release(&job).await?;
-                return Err(error);
-            }
+        let limit = claim(self.settings.embed_batch.max(1));
+        let chunks = self.store.claim_unembedded(&model, &limit).await?;
+        Ok((!chunks.is_empty()).then_some(IndexWork::Embed(chunks)))
+    }
+
+    /// Makes a claim last for another while. Answers whether it is still held;
+    /// if not, there is nothing more to do about it.
+    pub async fn keep(&self, work: &IndexWork) -> Result<bool> {
+        let IndexWork::Index(job) = work else {
+            // A batch is done with sooner, and doing it twice does no harm.
+            return Ok(true);
+        };
+        let until = self.clock.now() + self.settings.lease;
+        let artifact = &job.artifact;
+        self.store
+            .extend_index_claim(artifact.organization_id, artifact.id, job.fence, until)
+            .await
+    }
+
+    /// Does what was claimed.
+    ///
+    /// # Errors
+    ///
+    /// The failure of an adapter. What was claimed is tried again later, and it
+    /// costs an attempt only if it may itself be the reason.
+    pub async fn work(&self, work: &IndexWork) -> Result<()> {
+        match work {
+            IndexWork::Index(job) => self.index_job(job).await,
+            IndexWork::Embed(chunks) => self.embed_chunks(chunks).await,
         }
-        Ok(Some(id))
+    }
+
+    /// Hands a claim back that whoever holds it has no time for, as if it had
+    /// never been made.
+    pub async fn hand_back(&self, work: &IndexWork) -> Result<()> {
+        let now = self.clock.now();
+        match work {
+            IndexWork::Index(job) => self.release(job, now).await,
+            IndexWork::Embed(chunks) => self.release_chunks(chunks, now).await,
+        }
+    }
+
+    async fn index_job(&self, job: &IndexJob) -> Result<()> {
+        match self.index(job).await {
+            Ok(()) | Err(Stop::Lost) => Ok(()),
+            Err(Stop::Refused(status, reason)) => self.refuse(job, status, reason).await,
+            Err(Stop::Failed(error)) => {
+                let due = self.clock.now() + self.settings.retry_delay;
+                self.release(job, due).await?;
+                Err(error)
+            }
+            Err(Stop::Broken(error)) => Err(error),
+        }
     }
 
     async fn index(&self, job: &IndexJob) -> Result<(), Stop> {
@@ -68,15 +127,14 @@ impl<A: Adapters> Service<A> {
             let reason = "indexing it was begun several times and never came to an end";
             return Err(Stop::Refused(IndexStatus::Failed, reason.to_owned()));
         }
-        let text = self.extract(job).await?;
-        self.keep(job).await?;
-        let passages = self.extractor.split(&text).await?;
+        let text = self.extract(&job.artifact).await?;
+        let passages = self.extractor.split(&text).await.map_err(Stop::Broken)?;
         if passages.is_empty() {
             let reason = "no text can be found in it";
             return Err(Stop::Refused(IndexStatus::Unsupported, reason.to_owned()));
         }
         let mut chunks = self.chunks(job.artifact.id, passages);
-        let model = self.embed_first(job, &mut chunks).await?;
+        let model = self.embed_first(&mut chunks).await;
         let index = NewIndex {
             fence: Some(job.fence),
             text: Some(text),
@@ -91,10 +149,8 @@ impl<A: Adapters> Service<A> {
         Ok(())
     }
 
-    async fn extract(&self, job: &IndexJob) -> Result<String, Stop> {
-        let artifact = &job.artifact;
+    async fn extract(&self, artifact: &Artifact) -> Result<String, Stop> {
         let bytes = self.bytes_to_index(artifact).await?;
-        self.keep(job).await?;
         let extracted = self
             .extractor
             .extract(bytes, &artifact.media_type, &artifact.name)
@@ -102,13 +158,13 @@ impl<A: Adapters> Service<A> {
         match extracted {
             // A null character is no text, and Postgres cannot keep it.
             Ok(extracted) => Ok(extracted.text.replace('\0', " ")),
-            Err(error) => {
-                let status = match error {
-                    ExtractionError::Unsupported => IndexStatus::Unsupported,
-                    ExtractionError::Damaged(_) => IndexStatus::Failed,
-                };
-                Err(Stop::Refused(status, error.to_string()))
-            }
+            Err(error) => Err(match error {
+                ExtractionError::Unsupported => {
+                    Stop::Refused(IndexStatus::Unsupported, error.to_string())
+                }
+                ExtractionError::Damaged(reason) => Stop::Refused(IndexStatus::Failed, reason),
+                ExtractionError::Busy => Stop::Broken(Error::unavailable(error)),
+            }),
         }
     }
 
@@ -129,19 +185,12 @@ impl<A: Adapters> Service<A> {
     }
 
     /// Embeds the passages, as far as there is a model and it answers.
-    async fn embed_first(
-        &self,
-        job: &IndexJob,
-        chunks: &mut [Chunk],
-    ) -> Result<Option<ModelInfo>, Stop> {
-        let Some(model) = self.embedder.model() else {
-            return Ok(None);
-        };
+    async fn embed_first(&self, chunks: &mut [Chunk]) -> Option<ModelInfo> {
+        let model = self.embedder.model()?;
         let first = chunks
             .len()
             .min(self.settings.max_embedded_at_once as usize);
         for batch in chunks[..first].chunks_mut(self.embed_batch()) {
-            self.keep(job).await?;
             let texts = batch.iter().map(|chunk| chunk.text.clone()).collect();
             // A model that fails must not keep the words from being found. Whoever
             // embeds what is missing meets the failure again, and reports it.
@@ -152,7 +201,7 @@ impl<A: Adapters> Service<A> {
                 chunk.embedding = Some(vector);
             }
         }
-        Ok(Some(model))
+        Some(model)
     }
 
     /// Makes passages of an artifact, without embeddings.
@@ -219,20 +268,8 @@ impl<A: Adapters> Service<A> {
         Ok(())
     }
 
-    /// Makes a claim last for another while.
-    async fn keep(&self, job: &IndexJob) -> Result<(), Stop> {
-        let until = self.clock.now() + self.settings.lease;
-        let artifact = &job.artifact;
-        let kept = self
-            .store
-            .extend_index_claim(artifact.organization_id, artifact.id, job.fence, until)
-            .await?;
-        if kept { Ok(()) } else { Err(Stop::Lost) }
-    }
-
     /// Hands a claim back, to be tried again later.
-    async fn release(&self, job: &IndexJob) -> Result<()> {
-        let due = self.clock.now() + self.settings.retry_delay;
+    async fn release(&self, job: &IndexJob, due: SystemTime) -> Result<()> {
         let artifact = &job.artifact;
         self.store
             .release_index_claim(artifact.organization_id, artifact.id, job.fence, due)

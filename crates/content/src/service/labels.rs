@@ -12,19 +12,21 @@ use crate::{
 const BATCH: u32 = 500;
 
 impl<A: Adapters> Service<A> {
-    /// Makes a label.
+    /// Makes a label; answers the one that the organization has already under this identity.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`], [`Error::LabelTaken`]
+    /// [`Error::Invalid`]; [`Error::LabelTaken`]; [`Error::AlreadyExists`] if the
+    /// identity is that of a label elsewhere.
     pub async fn create_label(
         &self,
         organization: OrganizationId,
         actor: Option<UserId>,
+        id: LabelId,
         name: &str,
     ) -> Result<Label> {
         let label = Label {
-            id: LabelId(self.ids.next()),
+            id,
             organization_id: organization,
             name: rules::check_label("name", name)?,
             created_at: self.clock.now(),
@@ -34,7 +36,14 @@ impl<A: Adapters> Service<A> {
             name: label.name.clone(),
         };
         let transaction = self.store.begin(Scope::Organization(organization)).await?;
-        transaction.insert_label(organization, &label).await?;
+        match transaction.insert_label(organization, &label).await {
+            Err(Error::AlreadyExists) => {
+                drop(transaction);
+                let found = self.store.find_label(organization, id).await?;
+                return found.ok_or(Error::AlreadyExists);
+            }
+            inserted => inserted?,
+        }
         transaction
             .record(&self.event(organization, actor, event))
             .await?;
@@ -65,28 +74,6 @@ impl<A: Adapters> Service<A> {
     ) -> Result<()> {
         while !self.delete_label_step(organization, actor, id).await? {}
         Ok(())
-    }
-
-    /// Deletes every label of an organization.
-    pub(super) async fn delete_labels(&self, organization: OrganizationId) -> Result<()> {
-        let first = Slice {
-            limit: 100,
-            after: None,
-            sort: LabelSort::Name,
-            descending: false,
-        };
-        loop {
-            let labels = self.store.list_labels(organization, &first).await?.items;
-            if labels.is_empty() {
-                return Ok(());
-            }
-            for label in labels {
-                match self.delete_label(organization, None, label.id).await {
-                    Ok(()) | Err(Error::NotFound) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        }
     }
 
     /// Takes a label off some artifacts, and deletes it if that was all. Answers whether it did.

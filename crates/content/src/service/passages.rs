@@ -10,18 +10,20 @@ use crate::{
 const MAX_PASSAGES: usize = 10_000;
 
 impl<A: Adapters> Service<A> {
-    /// Replaces the passages of an artifact by these, embedded, and answers them.
-    /// The artifact counts as indexed then, and indexing that is under way is refused.
+    /// Replaces the passages of an artifact by these, embedded, and its text by the
+    /// one they are from, where that is given. The artifact counts as indexed then,
+    /// and indexing that is under way is refused.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`]; [`Error::NoModel`]; [`Error::Invalid`] for too many
-    /// passages or one without text.
+    /// [`Error::NotFound`]; [`Error::NoModel`]; [`Error::TextRefused`];
+    /// [`Error::Invalid`] for too many passages or one without text.
     pub async fn store_passages(
         &self,
         organization: OrganizationId,
         actor: Option<UserId>,
         id: ArtifactId,
+        text: Option<String>,
         mut passages: Vec<Passage>,
     ) -> Result<Vec<Chunk>> {
         check(&passages)?;
@@ -40,7 +42,7 @@ impl<A: Adapters> Service<A> {
         }
         let index = NewIndex {
             fence: None,
-            text: None,
+            text: text.map(|text| text.replace('\0', " ")),
             chunks,
             model: Some(model),
         };

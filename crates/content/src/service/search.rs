@@ -42,11 +42,12 @@ impl<A: Adapters> Service<A> {
     /// use. Keyword search ranks the passages that have one of the words. Hybrid
     /// search takes the first 100 of each ranking and scores a passage by the sum
     /// of 1 / (60 + rank) over the rankings it is in, the rank counted from 1;
-    /// without a model, and without an embedding given, it goes by the words alone.
+    /// without a model that takes the query, and without an embedding given, it goes
+    /// by the words alone.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`]; [`Error::NoModel`] for a semantic search by a query;
+    /// [`Error::Invalid`]; [`Error::NoModel`] and [`Error::TextRefused`] for a semantic search by a query;
     /// [`Error::Dimensions`] for an embedding that cannot be compared.
     pub async fn search(
         &self,
@@ -60,7 +61,7 @@ impl<A: Adapters> Service<A> {
             SearchMode::Hybrid => {
                 let words = self.keyword(organization, &plan, FUSION_DEPTH).await?;
                 let meaning = match self.semantic(organization, &plan, FUSION_DEPTH).await {
-                    Err(Error::NoModel) => Vec::new(),
+                    Err(Error::NoModel | Error::TextRefused { .. }) => Vec::new(),
                     meaning => meaning?,
                 };
                 Ok(fuse([meaning, words], plan.limit))

@@ -5,11 +5,11 @@
 //! deleted once it has had its time, and takes that back in the transaction that
 //! makes them an artifact.
 
-use std::{fmt, time::SystemTime};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use crate::{
-    Artifact, ArtifactId, Error, Event, IndexStatus, Json, Label, LabelId, OrganizationId, Result,
-    Service, UserId,
+    Artifact, ArtifactId, Clock, Error, Event, IndexStatus, Json, Label, LabelId, OrganizationId,
+    Result, Service, UserId,
     ports::{
         BlobWriter, Blobs, Repository, Scope, Store, Stored, TextExtractor, Transaction, Wakeups,
     },
@@ -39,26 +39,28 @@ pub struct NewArtifact {
 }
 
 /// An artifact whose bytes are still on their way. Dropping it leaves nothing.
-pub struct Upload<'a, A: Adapters> {
-    service: &'a Service<A>,
+pub struct Upload<A: Adapters> {
     draft: Draft,
     writer: <A::Blobs as Blobs>::Writer,
     size: u64,
+    limit: u64,
     head: Vec<u8>,
+    clock: Arc<dyn Clock>,
 }
 
 /// What is known of an artifact before its bytes are.
-struct Draft {
-    id: ArtifactId,
-    organization_id: OrganizationId,
+pub(super) struct Draft {
+    pub(super) id: ArtifactId,
+    pub(super) organization_id: OrganizationId,
     about: About,
-    blob_key: String,
+    pub(super) blob_key: String,
     created_by: Option<UserId>,
     /// When the bytes are deleted unless they became an artifact.
-    due: SystemTime,
+    pub(super) due: SystemTime,
 }
 
 /// What its maker says of an artifact, checked.
+#[derive(Clone)]
 struct About {
     name: String,
     media_type: Option<String>,
@@ -82,7 +84,7 @@ impl About {
     }
 }
 
-impl<A: Adapters> fmt::Debug for Upload<'_, A> {
+impl<A: Adapters> fmt::Debug for Upload<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upload")
             .field("id", &self.draft.id)
@@ -91,14 +93,15 @@ impl<A: Adapters> fmt::Debug for Upload<'_, A> {
     }
 }
 
-impl<A: Adapters> Upload<'_, A> {
+impl<A: Adapters> Upload<A> {
     /// Says anew what the artifact is, in place of all that was said, for whoever
-    /// learns that only after its bytes. Its identity stays.
+    /// learns that only after its bytes. Its identity stays unless another is given.
     ///
     /// # Errors
     ///
     /// [`Error::Invalid`] for a name, media type, metadata or labels.
     pub fn describe(&mut self, new: NewArtifact) -> Result<()> {
+        self.draft.id = new.id.unwrap_or(self.draft.id);
         self.draft.about = About::check(new)?;
         Ok(())
     }
@@ -107,42 +110,22 @@ impl<A: Adapters> Upload<'_, A> {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`]
+    /// [`Error::TooLarge`]; [`Error::TooSlow`] if the upload took longer than it may.
     pub async fn write(&mut self, bytes: Vec<u8>) -> Result<()> {
         self.size = self.size.saturating_add(bytes.len() as u64);
-        self.check_size()?;
+        self.check()?;
         let missing = (HEAD - self.head.len()).min(bytes.len());
         self.head.extend_from_slice(&bytes[..missing]);
         self.writer.write(bytes).await
     }
 
-    /// Makes the bytes an artifact, which then waits to be indexed.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::TooLarge`]; [`Error::TooSlow`] if the upload took longer than it
-    /// may; [`Error::ArtifactExists`] if the caller decided the identity and it
-    /// is not free. Nothing is left then.
-    pub async fn finish(self) -> Result<Artifact> {
-        self.check_size()?;
-        let stored = self.writer.finish().await;
-        let (organization, key) = (self.draft.organization_id, self.draft.blob_key.clone());
-        let due = self.draft.due;
-        let saved = match stored {
-            Ok(stored) => self.service.save(self.draft, stored, &self.head).await,
-            Err(error) => Err(error),
-        };
-        if saved.is_err() {
-            // What fails here is made up for by the sweep.
-            _ = self.service.discard(organization, &key, due).await;
-        }
-        saved
-    }
-
-    fn check_size(&self) -> Result<()> {
-        let limit = self.service.settings.max_bytes;
+    fn check(&self) -> Result<()> {
+        let limit = self.limit;
         if self.size > limit {
             return Err(Error::TooLarge { limit });
+        }
+        if self.clock.now() >= self.draft.due {
+            return Err(Error::TooSlow);
         }
         Ok(())
     }
@@ -159,18 +142,19 @@ impl<A: Adapters> Service<A> {
         organization: OrganizationId,
         actor: Option<UserId>,
         new: NewArtifact,
-    ) -> Result<Upload<'_, A>> {
+    ) -> Result<Upload<A>> {
         let draft = self.draft(organization, actor, new)?;
         self.store
             .insert_blob_deletion(organization, &draft.blob_key, draft.due)
             .await?;
         let writer = self.blobs.create(&draft.blob_key).await?;
         Ok(Upload {
-            service: self,
             draft,
             writer,
             size: 0,
+            limit: self.settings.max_bytes,
             head: Vec::new(),
+            clock: Arc::clone(&self.clock),
         })
     }
 
@@ -179,7 +163,7 @@ impl<A: Adapters> Service<A> {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`], [`Error::TooLarge`]
+    /// [`Error::Invalid`]; those of [`finish_upload`](Self::finish_upload)
     pub async fn create_artifact(
         &self,
         organization: OrganizationId,
@@ -187,29 +171,43 @@ impl<A: Adapters> Service<A> {
         new: NewArtifact,
         bytes: Vec<u8>,
     ) -> Result<Artifact> {
-        let id = new.id;
-        if let Some(artifact) = self.existing(organization, id).await? {
+        if let Some(id) = new.id
+            && let Some(artifact) = self.store.find_artifact(organization, id).await?
+        {
             return Ok(artifact);
         }
         let mut upload = self.upload(organization, actor, new).await?;
         upload.write(bytes).await?;
-        match upload.finish().await {
-            Err(Error::ArtifactExists) => {
-                let existing = self.existing(organization, id).await?;
-                existing.ok_or(Error::ArtifactExists)
-            }
-            finished => finished,
-        }
+        self.finish_upload(upload).await
     }
 
-    async fn existing(
-        &self,
-        organization: OrganizationId,
-        id: Option<ArtifactId>,
-    ) -> Result<Option<Artifact>> {
-        match id {
-            Some(id) => self.store.find_artifact(organization, id).await,
-            None => Ok(None),
+    /// Makes the bytes of an upload an artifact, which then waits to be indexed. With an
+    /// identity that the caller decided, the artifact that is there already is answered,
+    /// and the bytes are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`]; [`Error::TooSlow`] if the upload took longer than it
+    /// may; [`Error::AlreadyExists`] if the identity is that of an artifact
+    /// elsewhere. Nothing is left then.
+    pub async fn finish_upload(&self, upload: Upload<A>) -> Result<Artifact> {
+        upload.check()?;
+        let draft = upload.draft;
+        let saved = match upload.writer.finish().await {
+            Ok(stored) => self.save(&draft, stored, &upload.head).await,
+            Err(error) => Err(error),
+        };
+        if saved.is_err() {
+            // What fails here is made up for by the sweep.
+            _ = self.discard(&draft).await;
+        }
+        match saved {
+            Err(Error::AlreadyExists) => {
+                let found = self.store.find_artifact(draft.organization_id, draft.id);
+                let found = found.await?;
+                found.ok_or(Error::AlreadyExists)
+            }
+            saved => saved,
         }
     }
 
@@ -231,15 +229,11 @@ impl<A: Adapters> Service<A> {
     }
 
     /// Writes an artifact whose bytes are durable.
-    async fn save(&self, draft: Draft, stored: Stored, head: &[u8]) -> Result<Artifact> {
-        let due = draft.due;
+    async fn save(&self, draft: &Draft, stored: Stored, head: &[u8]) -> Result<Artifact> {
         let artifact = self.artifact_from(draft, stored, head);
         let organization = artifact.organization_id;
-        if artifact.created_at >= due {
-            return Err(Error::TooSlow);
-        }
         let transaction = self.store.begin(Scope::Organization(organization)).await?;
-        let kept = transaction.cancel_blob_deletion(organization, &artifact.blob_key, due);
+        let kept = transaction.cancel_blob_deletion(organization, &artifact.blob_key, draft.due);
         if !kept.await? {
             return Err(Error::TooSlow);
         }
@@ -264,9 +258,9 @@ impl<A: Adapters> Service<A> {
         Ok(artifact)
     }
 
-    fn artifact_from(&self, draft: Draft, stored: Stored, head: &[u8]) -> Artifact {
+    fn artifact_from(&self, draft: &Draft, stored: Stored, head: &[u8]) -> Artifact {
         let now = self.clock.now();
-        let about = draft.about;
+        let about = draft.about.clone();
         let media_type = about
             .media_type
             .unwrap_or_else(|| self.extractor.media_type(&about.name, head));
@@ -277,7 +271,7 @@ impl<A: Adapters> Service<A> {
             media_type,
             size: stored.size,
             sha256: stored.sha256,
-            blob_key: draft.blob_key,
+            blob_key: draft.blob_key.clone(),
             metadata: about.metadata,
             labels: about.labels,
             index_status: IndexStatus::Pending,

@@ -24,11 +24,16 @@ pub(crate) enum Answer {
     Dripping,
     /// With bytes as fast as they go, without an end.
     Endless,
+    /// With chunks as fast as they go, without an end.
+    Chunked,
+    /// With one header after the other, without an end.
+    EndlessHead,
     /// With less than was announced.
     Cut,
 }
 
 const OPEN: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 const ANNOUNCED: &str = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbeginning";
 
 impl Answer {
@@ -65,12 +70,9 @@ impl Answer {
                 std::future::pending().await
             }
             Self::Cut => stream.write_all(ANNOUNCED.as_bytes()).await,
-            Self::Endless => {
-                stream.write_all(OPEN.as_bytes()).await?;
-                loop {
-                    stream.write_all(&[b'x'; 4096]).await?;
-                }
-            }
+            Self::Endless => flood(stream, OPEN, "x").await,
+            Self::Chunked => flood(stream, CHUNKED, "1\r\nx\r\n").await,
+            Self::EndlessHead => flood(stream, "HTTP/1.1 200 OK\r\n", "X-More: x\r\n").await,
             Self::Dripping => {
                 stream.write_all(OPEN.as_bytes()).await?;
                 loop {
@@ -79,6 +81,15 @@ impl Answer {
                 }
             }
         }
+    }
+}
+
+/// Sends a beginning, and then the same for as long as anybody reads it.
+async fn flood(stream: &mut TcpStream, begin: &str, more: &str) -> io::Result<()> {
+    stream.write_all(begin.as_bytes()).await?;
+    let more = more.repeat(1000);
+    loop {
+        stream.write_all(more.as_bytes()).await?;
     }
 }
 

@@ -368,6 +368,7 @@ pub trait AuthApi: 'static {
     fn register(
         &self,
         guest: &Guest,
+        new_id: uuid::Uuid,
         body: RegisterRequest,
     ) -> impl Future<Output = Result<Tokens, Problem>>;
 
@@ -412,7 +413,7 @@ pub trait AuthApi: 'static {
     fn update_me(
         &self,
         caller: &Caller,
-        if_match: Option<u64>,
+        if_match: Option<Vec<u64>>,
         body: UpdateUserRequest,
     ) -> impl Future<Output = Result<Versioned<User>, Problem>>;
 
@@ -430,6 +431,7 @@ pub trait AuthApi: 'static {
     fn create_api_key(
         &self,
         caller: &Caller,
+        new_id: uuid::Uuid,
         body: CreateApiKeyRequest,
     ) -> impl Future<Output = Result<CreatedApiKey, Problem>>;
 
@@ -451,12 +453,16 @@ pub trait AuthApi: 'static {
     operation_id = "register",
     tag = "auth",
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to send again. The same key and body get the first answer, another body gets 422.", nullable = false, min_length = 1, max_length = 255),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to send again, whatever became of it: the same key and body never make a second thing, and get\nthe first answer while that is kept. Another body gets 422. While the first request is being carried out, and where\nits answer held a token and was lost, that is a 409.\n", nullable = false, min_length = 1, max_length = 255),
     ),
     request_body(content((RegisterRequest = "application/json")), description = "The request"),
     responses(
         (status = 201, description = "They are signed in to a personal organization of their own.", content((Tokens = "application/json"))),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
         (status = 409, description = "The request contradicts the state of things; `detail` says how.", content((super::common::Problem = "application/problem+json"))),
+        (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 415, description = "The body is of a kind that is not taken here.", content((super::common::Problem = "application/problem+json"))),
         (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
         (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
@@ -469,9 +475,11 @@ async fn register<A: AuthApi>(
 ) -> Result<HttpResponse, Problem> {
     let call = Call::open_public(&request, &operations::REGISTER).await?;
     let body: RegisterRequest = call.body(payload).await?;
-    call.idempotent(&body, StatusCode::CREATED, || {
-        api.register(call.guest(), body.clone())
-    })
+    call.once(
+        body,
+        StatusCode::CREATED,
+        async move |call: &Call, new_id, body| api.register(call.guest(), new_id, body).await,
+    )
     .await
 }
 
@@ -484,7 +492,11 @@ async fn register<A: AuthApi>(
     request_body(content((LoginRequest = "application/json")), description = "The request"),
     responses(
         (status = 200, description = "They are signed in.", content((Tokens = "application/json"))),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
+        (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 415, description = "The body is of a kind that is not taken here.", content((super::common::Problem = "application/problem+json"))),
         (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
         (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
@@ -498,7 +510,7 @@ async fn login<A: AuthApi>(
     let call = Call::open_public(&request, &operations::LOGIN).await?;
     let body: LoginRequest = call.body(payload).await?;
     let answer = api.login(call.guest(), body).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Exchanges a refresh token for new tokens.
@@ -510,7 +522,11 @@ async fn login<A: AuthApi>(
     request_body(content((RefreshRequest = "application/json")), description = "The request"),
     responses(
         (status = 200, description = "The new tokens.", content((Tokens = "application/json"))),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
+        (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 415, description = "The body is of a kind that is not taken here.", content((super::common::Problem = "application/problem+json"))),
         (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
         (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
@@ -524,7 +540,7 @@ async fn refresh<A: AuthApi>(
     let call = Call::open_public(&request, &operations::REFRESH).await?;
     let body: RefreshRequest = call.body(payload).await?;
     let answer = api.refresh(call.guest(), body).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Ends the session that asks.
@@ -548,7 +564,7 @@ async fn logout<A: AuthApi>(
 ) -> Result<HttpResponse, Problem> {
     let call = Call::open(&request, &operations::LOGOUT).await?;
     api.logout(call.caller()).await?;
-    Ok(call.answer(StatusCode::NO_CONTENT, ()))
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Switches the session to another organization.
@@ -560,9 +576,13 @@ async fn logout<A: AuthApi>(
     request_body(content((UpdateSessionRequest = "application/json")), description = "The request"),
     responses(
         (status = 200, description = "New tokens, which work there.", content((Tokens = "application/json"))),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
         (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
+        (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 415, description = "The body is of a kind that is not taken here.", content((super::common::Problem = "application/problem+json"))),
         (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
         (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
@@ -577,7 +597,7 @@ async fn update_session<A: AuthApi>(
     let call = Call::open(&request, &operations::UPDATE_SESSION).await?;
     let body: UpdateSessionRequest = call.body(payload).await?;
     let answer = api.update_session(call.caller(), body).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Lists one's own live sessions.
@@ -601,7 +621,7 @@ async fn list_sessions<A: AuthApi>(
 ) -> Result<HttpResponse, Problem> {
     let call = Call::open(&request, &operations::LIST_SESSIONS).await?;
     let answer = api.list_sessions(call.caller()).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Ends one of one's own sessions.
@@ -631,7 +651,7 @@ async fn revoke_session<A: AuthApi>(
     let call = Call::open(&request, &operations::REVOKE_SESSION).await?;
     let id = call.path("id")?;
     api.revoke_session(call.caller(), id).await?;
-    Ok(call.answer(StatusCode::NO_CONTENT, ()))
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Reads who one is.
@@ -640,9 +660,13 @@ async fn revoke_session<A: AuthApi>(
     path = "/v1/users/me",
     operation_id = "get_me",
     tag = "auth",
+    params(
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the caller has, or several, or `*`. If the resource still has one of them, it is not sent again.", nullable = false),
+    ),
     responses(
-        (status = 200, description = "The user.", content((User = "application/json"))),
+        (status = 200, description = "The user.", content((User = "application/json")), headers(("ETag" = String, description = "Which version of the resource this is."))),
         (status = 304, description = "It has not changed since the version in `If-None-Match`."),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
@@ -656,7 +680,7 @@ async fn get_me<A: AuthApi>(
 ) -> Result<HttpResponse, Problem> {
     let call = Call::open(&request, &operations::GET_ME).await?;
     let answer = api.get_me(call.caller()).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Changes one's profile.
@@ -666,14 +690,18 @@ async fn get_me<A: AuthApi>(
     operation_id = "update_me",
     tag = "auth",
     params(
-        ("If-Match" = Option<String>, Header, description = "The `ETag` the caller knows. The change is refused with 412 if the resource has another by now.", nullable = false),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` the caller knows, or several, or `*`. The change is refused with 412 if the resource has none of them by now.", nullable = false),
     ),
     request_body(content((UpdateUserRequest = "application/json")), description = "The request"),
     responses(
-        (status = 200, description = "The user as changed.", content((User = "application/json"))),
+        (status = 200, description = "The user as changed.", content((User = "application/json")), headers(("ETag" = String, description = "Which version of the resource this is."))),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
         (status = 412, description = "The resource was changed since the version in `If-Match`.", content((super::common::Problem = "application/problem+json"))),
+        (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 415, description = "The body is of a kind that is not taken here.", content((super::common::Problem = "application/problem+json"))),
         (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
         (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
@@ -689,7 +717,7 @@ async fn update_me<A: AuthApi>(
     let if_match = call.if_match()?;
     let body: UpdateUserRequest = call.body(payload).await?;
     let answer = api.update_me(call.caller(), if_match, body).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Changes one's password.
@@ -701,8 +729,12 @@ async fn update_me<A: AuthApi>(
     request_body(content((ChangePasswordRequest = "application/json")), description = "The request"),
     responses(
         (status = 204, description = "It is changed, and one's other sessions have ended."),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
+        (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 415, description = "The body is of a kind that is not taken here.", content((super::common::Problem = "application/problem+json"))),
         (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
         (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
@@ -717,7 +749,7 @@ async fn change_password<A: AuthApi>(
     let call = Call::open(&request, &operations::CHANGE_PASSWORD).await?;
     let body: ChangePasswordRequest = call.body(payload).await?;
     api.change_password(call.caller(), body).await?;
-    Ok(call.answer(StatusCode::NO_CONTENT, ()))
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Lists one's API keys in the active organization.
@@ -741,7 +773,7 @@ async fn list_api_keys<A: AuthApi>(
 ) -> Result<HttpResponse, Problem> {
     let call = Call::open(&request, &operations::LIST_API_KEYS).await?;
     let answer = api.list_api_keys(call.caller()).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Makes an API key for the active organization.
@@ -751,13 +783,18 @@ async fn list_api_keys<A: AuthApi>(
     operation_id = "create_api_key",
     tag = "auth",
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to send again. The same key and body get the first answer, another body gets 422.", nullable = false, min_length = 1, max_length = 255),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to send again, whatever became of it: the same key and body never make a second thing, and get\nthe first answer while that is kept. Another body gets 422. While the first request is being carried out, and where\nits answer held a token and was lost, that is a 409.\n", nullable = false, min_length = 1, max_length = 255),
     ),
     request_body(content((CreateApiKeyRequest = "application/json")), description = "The request"),
     responses(
         (status = 201, description = "The key with its token, which is shown this once.", content((CreatedApiKey = "application/json"))),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
+        (status = 409, description = "The request contradicts the state of things; `detail` says how.", content((super::common::Problem = "application/problem+json"))),
+        (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 415, description = "The body is of a kind that is not taken here.", content((super::common::Problem = "application/problem+json"))),
         (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
         (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
@@ -771,9 +808,13 @@ async fn create_api_key<A: AuthApi>(
 ) -> Result<HttpResponse, Problem> {
     let call = Call::open(&request, &operations::CREATE_API_KEY).await?;
     let body: CreateApiKeyRequest = call.body(payload).await?;
-    call.idempotent(&body, StatusCode::CREATED, || {
-        api.create_api_key(call.caller(), body.clone())
-    })
+    call.once(
+        body,
+        StatusCode::CREATED,
+        async move |call: &Call, new_id, body| {
+            api.create_api_key(call.caller(), new_id, body).await
+        },
+    )
     .await
 }
 
@@ -804,7 +845,7 @@ async fn delete_api_key<A: AuthApi>(
     let call = Call::open(&request, &operations::DELETE_API_KEY).await?;
     let id = call.path("id")?;
     api.delete_api_key(call.caller(), id).await?;
-    Ok(call.answer(StatusCode::NO_CONTENT, ()))
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Lists the keys that access tokens can be checked with.
@@ -825,7 +866,7 @@ async fn jwks<A: AuthApi>(
 ) -> Result<HttpResponse, Problem> {
     let call = Call::open_public(&request, &operations::JWKS).await?;
     let answer = api.jwks(call.guest()).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Adds the operations to an app, one resource per path, so that a known path with another

@@ -69,41 +69,41 @@ impl FromStr for ArtifactOrder {
     }
 }
 
-/// What to sort labels by; `-` puts the last in the alphabet, or the newest, first.
+/// What to sort labels by; `-` puts the newest, or the last in the alphabet, first.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
 )]
 pub enum LabelOrder {
-    /// The value `name`.
-    #[serde(rename = "name")]
-    Name,
-    /// The value `-name`.
-    #[serde(rename = "-name")]
-    NameDescending,
     /// The value `created_at`.
     #[serde(rename = "created_at")]
     CreatedAt,
     /// The value `-created_at`.
     #[serde(rename = "-created_at")]
     CreatedAtDescending,
+    /// The value `name`.
+    #[serde(rename = "name")]
+    Name,
+    /// The value `-name`.
+    #[serde(rename = "-name")]
+    NameDescending,
 }
 
 impl LabelOrder {
     /// Every value, in the order of the contract.
     pub const ALL: &'static [Self] = &[
-        Self::Name,
-        Self::NameDescending,
         Self::CreatedAt,
         Self::CreatedAtDescending,
+        Self::Name,
+        Self::NameDescending,
     ];
 
     /// The value as it is written in the contract.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Name => "name",
-            Self::NameDescending => "-name",
             Self::CreatedAt => "created_at",
             Self::CreatedAtDescending => "-created_at",
+            Self::Name => "name",
+            Self::NameDescending => "-name",
         }
     }
 }
@@ -471,7 +471,7 @@ pub struct ListArtifactsQuery {
     #[validate(length(min = 1, max = 2000))]
     #[param(min_length = 1, max_length = 2000)]
     pub cursor: Option<String>,
-    /// What to sort by.
+    /// What to sort by; the newest come first where it is not said.
     pub sort: Option<ArtifactOrder>,
     /// Only those that have all of these labels, separated by commas or as a JSON array.
     #[serde(rename = "filter[label]")]
@@ -511,7 +511,7 @@ pub struct ListLabelsQuery {
     #[validate(length(min = 1, max = 2000))]
     #[param(min_length = 1, max_length = 2000)]
     pub cursor: Option<String>,
-    /// What to sort by.
+    /// What to sort by; the newest come first where it is not said.
     pub sort: Option<LabelOrder>,
 }
 
@@ -582,7 +582,7 @@ pub trait ContentApi: 'static {
         &self,
         caller: &Caller,
         id: uuid::Uuid,
-        if_match: Option<u64>,
+        if_match: Option<Vec<u64>>,
         body: UpdateArtifactRequest,
     ) -> impl Future<Output = Result<Versioned<Artifact>, Problem>>;
 
@@ -608,6 +608,7 @@ pub trait ContentApi: 'static {
     fn create_label(
         &self,
         caller: &Caller,
+        new_id: uuid::Uuid,
         body: CreateLabelRequest,
     ) -> impl Future<Output = Result<Label, Problem>>;
 
@@ -656,7 +657,7 @@ async fn list_artifacts<A: ContentApi>(
     let call = Call::open(&request, &operations::LIST_ARTIFACTS).await?;
     let query: ListArtifactsQuery = call.query()?;
     let answer = api.list_artifacts(call.caller(), query).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Stores an artifact.
@@ -669,12 +670,12 @@ async fn list_artifacts<A: ContentApi>(
     operation_id = "create_artifact",
     tag = "content",
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to send again. The same key and body get the first answer, another body gets 422.", nullable = false, min_length = 1, max_length = 255),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to send again, whatever became of it: the same key and body never make a second thing, and get\nthe first answer while that is kept. Another body gets 422. While the first request is being carried out, and where\nits answer held a token and was lost, that is a 409.\n", nullable = false, min_length = 1, max_length = 255),
     ),
     request_body(content((CreateArtifactRequest = "application/json"), (CreateArtifactForm = "multipart/form-data")), description = "The request"),
     responses(
-        (status = 201, description = "The artifact; `Location` says where it is.", content((Artifact = "application/json")), headers(("ETag" = String, description = "The version of the artifact."), ("Location" = String, description = "The path of the artifact."))),
-        (status = 400, description = "The body is not what its `Content-Type` says, or broke off.", content((super::common::Problem = "application/problem+json"))),
+        (status = 201, description = "The artifact; `Location` says where it is.", content((Artifact = "application/json")), headers(("ETag" = String, description = "Which version of the resource this is."), ("Location" = String, description = "The path of the artifact."))),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
         (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
@@ -704,10 +705,12 @@ async fn create_artifact<A: ContentApi>(
     tag = "content",
     params(
         ("id" = uuid::Uuid, Path, description = "The artifact."),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the caller has, or several, or `*`. If the resource still has one of them, it is not sent again.", nullable = false),
     ),
     responses(
-        (status = 200, description = "The artifact.", content((Artifact = "application/json"))),
+        (status = 200, description = "The artifact.", content((Artifact = "application/json")), headers(("ETag" = String, description = "Which version of the resource this is."))),
         (status = 304, description = "It has not changed since the version in `If-None-Match`."),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
         (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
@@ -724,7 +727,7 @@ async fn get_artifact<A: ContentApi>(
     let call = Call::open(&request, &operations::GET_ARTIFACT).await?;
     let id = call.path("id")?;
     let answer = api.get_artifact(call.caller(), id).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Deletes an artifact with its bytes and all that was made of them.
@@ -754,7 +757,7 @@ async fn delete_artifact<A: ContentApi>(
     let call = Call::open(&request, &operations::DELETE_ARTIFACT).await?;
     let id = call.path("id")?;
     api.delete_artifact(call.caller(), id).await?;
-    Ok(call.answer(StatusCode::NO_CONTENT, ()))
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Changes the name, metadata or labels of an artifact.
@@ -767,15 +770,19 @@ async fn delete_artifact<A: ContentApi>(
     tag = "content",
     params(
         ("id" = uuid::Uuid, Path, description = "The artifact."),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` the caller knows. The change is refused with 412 if the resource has another by now.", nullable = false),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` the caller knows, or several, or `*`. The change is refused with 412 if the resource has none of them by now.", nullable = false),
     ),
     request_body(content((UpdateArtifactRequest = "application/json")), description = "The request"),
     responses(
-        (status = 200, description = "The artifact as changed.", content((Artifact = "application/json"))),
+        (status = 200, description = "The artifact as changed.", content((Artifact = "application/json")), headers(("ETag" = String, description = "Which version of the resource this is."))),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
         (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
         (status = 412, description = "The resource was changed since the version in `If-Match`.", content((super::common::Problem = "application/problem+json"))),
+        (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 415, description = "The body is of a kind that is not taken here.", content((super::common::Problem = "application/problem+json"))),
         (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
         (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
@@ -794,7 +801,7 @@ async fn update_artifact<A: ContentApi>(
     let answer = api
         .update_artifact(call.caller(), id, if_match, body)
         .await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Downloads the bytes of an artifact.
@@ -862,7 +869,7 @@ async fn list_labels<A: ContentApi>(
     let call = Call::open(&request, &operations::LIST_LABELS).await?;
     let query: ListLabelsQuery = call.query()?;
     let answer = api.list_labels(call.caller(), query).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Makes a label.
@@ -872,14 +879,18 @@ async fn list_labels<A: ContentApi>(
     operation_id = "create_label",
     tag = "content",
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to send again. The same key and body get the first answer, another body gets 422.", nullable = false, min_length = 1, max_length = 255),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to send again, whatever became of it: the same key and body never make a second thing, and get\nthe first answer while that is kept. Another body gets 422. While the first request is being carried out, and where\nits answer held a token and was lost, that is a 409.\n", nullable = false, min_length = 1, max_length = 255),
     ),
     request_body(content((CreateLabelRequest = "application/json")), description = "The request"),
     responses(
         (status = 201, description = "The label.", content((Label = "application/json"))),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
         (status = 409, description = "The request contradicts the state of things; `detail` says how.", content((super::common::Problem = "application/problem+json"))),
+        (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 415, description = "The body is of a kind that is not taken here.", content((super::common::Problem = "application/problem+json"))),
         (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
         (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
@@ -893,9 +904,11 @@ async fn create_label<A: ContentApi>(
 ) -> Result<HttpResponse, Problem> {
     let call = Call::open(&request, &operations::CREATE_LABEL).await?;
     let body: CreateLabelRequest = call.body(payload).await?;
-    call.idempotent(&body, StatusCode::CREATED, || {
-        api.create_label(call.caller(), body.clone())
-    })
+    call.once(
+        body,
+        StatusCode::CREATED,
+        async move |call: &Call, new_id, body| api.create_label(call.caller(), new_id, body).await,
+    )
     .await
 }
 
@@ -926,7 +939,7 @@ async fn delete_label<A: ContentApi>(
     let call = Call::open(&request, &operations::DELETE_LABEL).await?;
     let id = call.path("id")?;
     api.delete_label(call.caller(), id).await?;
-    Ok(call.answer(StatusCode::NO_CONTENT, ()))
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Finds passages by meaning, by words, or by both.
@@ -942,9 +955,13 @@ async fn delete_label<A: ContentApi>(
     request_body(content((SearchRequest = "application/json")), description = "The request"),
     responses(
         (status = 200, description = "The passages found, the best first.", content((SearchResults = "application/json"))),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
         (status = 409, description = "The request contradicts the state of things; `detail` says how.", content((super::common::Problem = "application/problem+json"))),
+        (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 415, description = "The body is of a kind that is not taken here.", content((super::common::Problem = "application/problem+json"))),
         (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
         (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
@@ -959,7 +976,7 @@ async fn search<A: ContentApi>(
     let call = Call::open(&request, &operations::SEARCH).await?;
     let body: SearchRequest = call.body(payload).await?;
     let answer = api.search(call.caller(), body).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Adds the operations to an app, one resource per path, so that a known path with another

@@ -10,7 +10,6 @@ pub const REGISTER: Operation = Operation {
     method: "POST",
     path: "/v1/auth/register",
     access: Access::Public,
-    idempotent: true,
 };
 
 /// Signs somebody in.
@@ -19,7 +18,6 @@ pub const LOGIN: Operation = Operation {
     method: "POST",
     path: "/v1/auth/login",
     access: Access::Public,
-    idempotent: false,
 };
 
 /// Exchanges a refresh token for new tokens.
@@ -28,7 +26,6 @@ pub const REFRESH: Operation = Operation {
     method: "POST",
     path: "/v1/auth/refresh",
     access: Access::Public,
-    idempotent: false,
 };
 
 /// Ends the session that asks.
@@ -37,7 +34,6 @@ pub const LOGOUT: Operation = Operation {
     method: "POST",
     path: "/v1/auth/logout",
     access: Access::User,
-    idempotent: false,
 };
 
 /// Switches the session to another organization.
@@ -46,7 +42,6 @@ pub const UPDATE_SESSION: Operation = Operation {
     method: "PATCH",
     path: "/v1/auth/session",
     access: Access::User,
-    idempotent: false,
 };
 
 /// Lists one's own live sessions.
@@ -55,7 +50,6 @@ pub const LIST_SESSIONS: Operation = Operation {
     method: "GET",
     path: "/v1/auth/sessions",
     access: Access::User,
-    idempotent: false,
 };
 
 /// Ends one of one's own sessions.
@@ -64,7 +58,6 @@ pub const REVOKE_SESSION: Operation = Operation {
     method: "DELETE",
     path: "/v1/auth/sessions/{id}",
     access: Access::User,
-    idempotent: false,
 };
 
 /// Reads who one is.
@@ -73,7 +66,6 @@ pub const GET_ME: Operation = Operation {
     method: "GET",
     path: "/v1/users/me",
     access: Access::User,
-    idempotent: false,
 };
 
 /// Changes one's profile.
@@ -82,7 +74,6 @@ pub const UPDATE_ME: Operation = Operation {
     method: "PATCH",
     path: "/v1/users/me",
     access: Access::User,
-    idempotent: false,
 };
 
 /// Changes one's password.
@@ -91,7 +82,6 @@ pub const CHANGE_PASSWORD: Operation = Operation {
     method: "POST",
     path: "/v1/users/me/password",
     access: Access::User,
-    idempotent: false,
 };
 
 /// Lists one's API keys in the active organization.
@@ -100,7 +90,6 @@ pub const LIST_API_KEYS: Operation = Operation {
     method: "GET",
     path: "/v1/api-keys",
     access: Access::User,
-    idempotent: false,
 };
 
 /// Makes an API key for the active organization.
@@ -109,7 +98,6 @@ pub const CREATE_API_KEY: Operation = Operation {
     method: "POST",
     path: "/v1/api-keys",
     access: Access::User,
-    idempotent: true,
 };
 
 /// Takes an API key back.
@@ -118,7 +106,6 @@ pub const DELETE_API_KEY: Operation = Operation {
     method: "DELETE",
     path: "/v1/api-keys/{id}",
     access: Access::User,
-    idempotent: false,
 };
 
 /// Lists the keys that access tokens can be checked with.
@@ -127,7 +114,6 @@ pub const JWKS: Operation = Operation {
     method: "GET",
     path: "/.well-known/jwks.json",
     access: Access::Public,
-    idempotent: false,
 };
 
 /// Lists artifacts.
@@ -140,7 +126,6 @@ pub const LIST_ARTIFACTS: Operation = Operation {
         scope: Some(archesai_auth::Scope::ContentRead),
         place: Place::Active,
     },
-    idempotent: false,
 };
 
 /// Stores an artifact.
@@ -153,7 +138,6 @@ pub const CREATE_ARTIFACT: Operation = Operation {
         scope: Some(archesai_auth::Scope::ContentWrite),
         place: Place::Active,
     },
-    idempotent: true,
 };
 
 /// Reads what is known of an artifact.
@@ -166,7 +150,6 @@ pub const GET_ARTIFACT: Operation = Operation {
         scope: Some(archesai_auth::Scope::ContentRead),
         place: Place::Active,
     },
-    idempotent: false,
 };
 
 /// Deletes an artifact with its bytes and all that was made of them.
@@ -179,7 +162,6 @@ pub const DELETE_ARTIFACT: Operation = Operation {
         scope: Some(archesai_auth::Scope::ContentWrite),
         place: Place::Active,
     },
-    idempotent: false,
 };
 
 /// Changes the name, metadata or labels of an artifact.
@@ -192,7 +174,6 @@ pub const UPDATE_ARTIFACT: Operation = Operation {
         scope: Some(archesai_auth::Scope::ContentWrite),
         place: Place::Active,
     },
-    idempotent: false,
 };
 
 /// Downloads the bytes of an artifact.
@@ -205,7 +186,6 @@ pub const GET_ARTIFACT_CONTENT: Operation = Operation {
         scope: Some(archesai_auth::Scope::ContentRead),
         place: Place::Active,
     },
-    idempotent: false,
 };
 
 /// Lists labels.
@@ -218,7 +198,6 @@ pub const LIST_LABELS: Operation = Operation {
         scope: Some(archesai_auth::Scope::ContentRead),
         place: Place::Active,
     },
-    idempotent: false,
 };
 
 /// Makes a label.
@@ -231,7 +210,6 @@ pub const CREATE_LABEL: Operation = Operation {
         scope: Some(archesai_auth::Scope::ContentWrite),
         place: Place::Active,
     },
-    idempotent: true,
 };
 
 /// Deletes a label and takes it off every artifact.
@@ -244,7 +222,6 @@ pub const DELETE_LABEL: Operation = Operation {
         scope: Some(archesai_auth::Scope::ContentWrite),
         place: Place::Active,
     },
-    idempotent: false,
 };
 
 /// Finds passages by meaning, by words, or by both.
@@ -257,7 +234,6 @@ pub const SEARCH: Operation = Operation {
         scope: Some(archesai_auth::Scope::ContentRead),
         place: Place::Active,
     },
-    idempotent: false,
 };
 
 /// Lists the organizations one belongs to.
@@ -266,7 +242,6 @@ pub const LIST_ORGANIZATIONS: Operation = Operation {
     method: "GET",
     path: "/v1/organizations",
     access: Access::User,
-    idempotent: false,
 };
 
 /// Makes an organization with oneself as owner.
@@ -275,7 +250,6 @@ pub const CREATE_ORGANIZATION: Operation = Operation {
     method: "POST",
     path: "/v1/organizations",
     access: Access::User,
-    idempotent: true,
 };
 
 /// Reads an organization.
@@ -288,7 +262,6 @@ pub const GET_ORGANIZATION: Operation = Operation {
         scope: Some(archesai_auth::Scope::OrganizationsRead),
         place: Place::Path,
     },
-    idempotent: false,
 };
 
 /// Deletes an organization with all that belongs to it.
@@ -301,7 +274,6 @@ pub const DELETE_ORGANIZATION: Operation = Operation {
         scope: Some(archesai_auth::Scope::OrganizationsWrite),
         place: Place::Path,
     },
-    idempotent: false,
 };
 
 /// Changes an organization.
@@ -314,7 +286,6 @@ pub const UPDATE_ORGANIZATION: Operation = Operation {
         scope: Some(archesai_auth::Scope::OrganizationsWrite),
         place: Place::Path,
     },
-    idempotent: false,
 };
 
 /// Lists the members of an organization.
@@ -327,7 +298,18 @@ pub const LIST_MEMBERS: Operation = Operation {
         scope: Some(archesai_auth::Scope::OrganizationsRead),
         place: Place::Path,
     },
-    idempotent: false,
+};
+
+/// Reads a member.
+pub const GET_MEMBER: Operation = Operation {
+    id: "get_member",
+    method: "GET",
+    path: "/v1/organizations/{id}/members/{member_id}",
+    access: Access::Member {
+        role: archesai_organizations::Role::Viewer,
+        scope: Some(archesai_auth::Scope::OrganizationsRead),
+        place: Place::Path,
+    },
 };
 
 /// Removes a member, or leaves.
@@ -340,7 +322,6 @@ pub const REMOVE_MEMBER: Operation = Operation {
         scope: Some(archesai_auth::Scope::OrganizationsWrite),
         place: Place::Path,
     },
-    idempotent: false,
 };
 
 /// Gives a member another role.
@@ -353,7 +334,6 @@ pub const UPDATE_MEMBER: Operation = Operation {
         scope: Some(archesai_auth::Scope::OrganizationsWrite),
         place: Place::Path,
     },
-    idempotent: false,
 };
 
 /// Lists the open invitations of an organization.
@@ -366,7 +346,6 @@ pub const LIST_INVITATIONS: Operation = Operation {
         scope: Some(archesai_auth::Scope::OrganizationsRead),
         place: Place::Path,
     },
-    idempotent: false,
 };
 
 /// Invites somebody.
@@ -379,7 +358,6 @@ pub const CREATE_INVITATION: Operation = Operation {
         scope: Some(archesai_auth::Scope::OrganizationsWrite),
         place: Place::Path,
     },
-    idempotent: true,
 };
 
 /// Takes an invitation back.
@@ -392,7 +370,6 @@ pub const REVOKE_INVITATION: Operation = Operation {
         scope: Some(archesai_auth::Scope::OrganizationsWrite),
         place: Place::Path,
     },
-    idempotent: false,
 };
 
 /// Accepts an invitation to one's own address.
@@ -401,7 +378,6 @@ pub const ACCEPT_INVITATION: Operation = Operation {
     method: "POST",
     path: "/v1/invitations/accept",
     access: Access::User,
-    idempotent: false,
 };
 
 /// Declines an invitation to one's own address.
@@ -410,7 +386,46 @@ pub const DECLINE_INVITATION: Operation = Operation {
     method: "POST",
     path: "/v1/invitations/decline",
     access: Access::User,
-    idempotent: false,
+};
+
+/// Says that the process is alive.
+pub const GET_HEALTH: Operation = Operation {
+    id: "get_health",
+    method: "GET",
+    path: "/healthz",
+    access: Access::Unlimited,
+};
+
+/// Says whether the server can do its work.
+pub const GET_READINESS: Operation = Operation {
+    id: "get_readiness",
+    method: "GET",
+    path: "/readyz",
+    access: Access::Unlimited,
+};
+
+/// Shows what was counted, in the text format of Prometheus.
+pub const GET_METRICS: Operation = Operation {
+    id: "get_metrics",
+    method: "GET",
+    path: "/metrics",
+    access: Access::Unlimited,
+};
+
+/// Shows this contract.
+pub const GET_CONTRACT: Operation = Operation {
+    id: "get_contract",
+    method: "GET",
+    path: "/openapi.json",
+    access: Access::Unlimited,
+};
+
+/// Shows this contract to people.
+pub const GET_DOCS: Operation = Operation {
+    id: "get_docs",
+    method: "GET",
+    path: "/docs",
+    access: Access::Unlimited,
 };
 
 /// Lists the pipelines.
@@ -423,7 +438,6 @@ pub const LIST_PIPELINES: Operation = Operation {
         scope: Some(archesai_auth::Scope::WorkflowsRead),
         place: Place::Active,
     },
-    idempotent: false,
 };
 
 /// Makes a pipeline.
@@ -436,7 +450,6 @@ pub const CREATE_PIPELINE: Operation = Operation {
         scope: Some(archesai_auth::Scope::WorkflowsWrite),
         place: Place::Active,
     },
-    idempotent: true,
 };
 
 /// Checks a definition without keeping it.
@@ -449,7 +462,6 @@ pub const VALIDATE_PIPELINE: Operation = Operation {
         scope: Some(archesai_auth::Scope::WorkflowsRead),
         place: Place::Active,
     },
-    idempotent: false,
 };
 
 /// Reads a pipeline.
@@ -462,7 +474,6 @@ pub const GET_PIPELINE: Operation = Operation {
         scope: Some(archesai_auth::Scope::WorkflowsRead),
         place: Place::Active,
     },
-    idempotent: false,
 };
 
 /// Writes a pipeline anew.
@@ -475,7 +486,6 @@ pub const REPLACE_PIPELINE: Operation = Operation {
         scope: Some(archesai_auth::Scope::WorkflowsWrite),
         place: Place::Active,
     },
-    idempotent: false,
 };
 
 /// Deletes a pipeline with its runs.
@@ -488,7 +498,6 @@ pub const DELETE_PIPELINE: Operation = Operation {
         scope: Some(archesai_auth::Scope::WorkflowsWrite),
         place: Place::Active,
     },
-    idempotent: false,
 };
 
 /// Changes a pipeline.
@@ -501,7 +510,6 @@ pub const UPDATE_PIPELINE: Operation = Operation {
         scope: Some(archesai_auth::Scope::WorkflowsWrite),
         place: Place::Active,
     },
-    idempotent: false,
 };
 
 /// Starts a run of a pipeline.
@@ -514,7 +522,6 @@ pub const START_RUN: Operation = Operation {
         scope: Some(archesai_auth::Scope::WorkflowsRun),
         place: Place::Active,
     },
-    idempotent: true,
 };
 
 /// Lists the runs.
@@ -527,7 +534,6 @@ pub const LIST_RUNS: Operation = Operation {
         scope: Some(archesai_auth::Scope::WorkflowsRead),
         place: Place::Active,
     },
-    idempotent: false,
 };
 
 /// Reads a run.
@@ -540,7 +546,6 @@ pub const GET_RUN: Operation = Operation {
         scope: Some(archesai_auth::Scope::WorkflowsRead),
         place: Place::Active,
     },
-    idempotent: false,
 };
 
 /// Lists the steps of a run, and the items of their fan-outs.
@@ -553,7 +558,6 @@ pub const LIST_RUN_STEPS: Operation = Operation {
         scope: Some(archesai_auth::Scope::WorkflowsRead),
         place: Place::Active,
     },
-    idempotent: false,
 };
 
 /// Lists the lines of a run's log, oldest first.
@@ -566,7 +570,6 @@ pub const LIST_RUN_LOGS: Operation = Operation {
         scope: Some(archesai_auth::Scope::WorkflowsRead),
         place: Place::Active,
     },
-    idempotent: false,
 };
 
 /// Watches a run.
@@ -579,7 +582,6 @@ pub const STREAM_RUN_EVENTS: Operation = Operation {
         scope: Some(archesai_auth::Scope::WorkflowsRead),
         place: Place::Active,
     },
-    idempotent: false,
 };
 
 /// Cancels a run.
@@ -592,7 +594,6 @@ pub const CANCEL_RUN: Operation = Operation {
         scope: Some(archesai_auth::Scope::WorkflowsRun),
         place: Place::Active,
     },
-    idempotent: false,
 };
 
 /// Lists the tools that steps may call.
@@ -605,7 +606,6 @@ pub const LIST_TOOLS: Operation = Operation {
         scope: Some(archesai_auth::Scope::WorkflowsRead),
         place: Place::Active,
     },
-    idempotent: false,
 };
 
 /// Reads what a tool takes and gives.
@@ -618,7 +618,6 @@ pub const GET_TOOL: Operation = Operation {
         scope: Some(archesai_auth::Scope::WorkflowsRead),
         place: Place::Active,
     },
-    idempotent: false,
 };
 
 /// Every operation, in the order of the contract.
@@ -653,6 +652,7 @@ pub const ALL: &[Operation] = &[
     DELETE_ORGANIZATION,
     UPDATE_ORGANIZATION,
     LIST_MEMBERS,
+    GET_MEMBER,
     REMOVE_MEMBER,
     UPDATE_MEMBER,
     LIST_INVITATIONS,
@@ -660,6 +660,11 @@ pub const ALL: &[Operation] = &[
     REVOKE_INVITATION,
     ACCEPT_INVITATION,
     DECLINE_INVITATION,
+    GET_HEALTH,
+    GET_READINESS,
+    GET_METRICS,
+    GET_CONTRACT,
+    GET_DOCS,
     LIST_PIPELINES,
     CREATE_PIPELINE,
     VALIDATE_PIPELINE,

@@ -114,7 +114,7 @@ pub struct UpdateOrganizationRequest {
     pub name: Option<String>,
 }
 
-/// What `PATCH /v1/organizations/{id}/members/{member_id}` answers.
+/// What `GET /v1/organizations/{id}/members/{member_id}` answers.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Member {
     /// Its `id`.
@@ -245,7 +245,7 @@ pub struct ListOrganizationsQuery {
     #[validate(length(min = 1, max = 2000))]
     #[param(min_length = 1, max_length = 2000)]
     pub cursor: Option<String>,
-    /// What to sort by; `-` puts the newest first.
+    /// What to sort by; the newest come first where it is not said.
     pub sort: Option<super::common::CreationOrder>,
 }
 
@@ -262,7 +262,7 @@ pub struct ListMembersQuery {
     #[validate(length(min = 1, max = 2000))]
     #[param(min_length = 1, max_length = 2000)]
     pub cursor: Option<String>,
-    /// What to sort by; `-` puts the newest first.
+    /// What to sort by; the newest come first where it is not said.
     pub sort: Option<super::common::CreationOrder>,
 }
 
@@ -279,7 +279,7 @@ pub struct ListInvitationsQuery {
     #[validate(length(min = 1, max = 2000))]
     #[param(min_length = 1, max_length = 2000)]
     pub cursor: Option<String>,
-    /// What to sort by; `-` puts the newest first.
+    /// What to sort by; the newest come first where it is not said.
     pub sort: Option<super::common::CreationOrder>,
 }
 
@@ -296,6 +296,7 @@ pub trait OrganizationsApi: 'static {
     fn create_organization(
         &self,
         caller: &Caller,
+        new_id: uuid::Uuid,
         body: CreateOrganizationRequest,
     ) -> impl Future<Output = Result<Versioned<Organization>, Problem>>;
 
@@ -318,7 +319,7 @@ pub trait OrganizationsApi: 'static {
         &self,
         caller: &Caller,
         id: uuid::Uuid,
-        if_match: Option<u64>,
+        if_match: Option<Vec<u64>>,
         body: UpdateOrganizationRequest,
     ) -> impl Future<Output = Result<Versioned<Organization>, Problem>>;
 
@@ -329,6 +330,14 @@ pub trait OrganizationsApi: 'static {
         id: uuid::Uuid,
         query: ListMembersQuery,
     ) -> impl Future<Output = Result<MemberPage, Problem>>;
+
+    /// Reads a member.
+    fn get_member(
+        &self,
+        caller: &Caller,
+        id: uuid::Uuid,
+        member_id: uuid::Uuid,
+    ) -> impl Future<Output = Result<Versioned<Member>, Problem>>;
 
     /// Removes a member, or leaves.
     ///
@@ -346,8 +355,9 @@ pub trait OrganizationsApi: 'static {
         caller: &Caller,
         id: uuid::Uuid,
         member_id: uuid::Uuid,
+        if_match: Option<Vec<u64>>,
         body: UpdateMemberRequest,
-    ) -> impl Future<Output = Result<Member, Problem>>;
+    ) -> impl Future<Output = Result<Versioned<Member>, Problem>>;
 
     /// Lists the open invitations of an organization.
     fn list_invitations(
@@ -361,6 +371,7 @@ pub trait OrganizationsApi: 'static {
     fn create_invitation(
         &self,
         caller: &Caller,
+        new_id: uuid::Uuid,
         id: uuid::Uuid,
         body: CreateInvitationRequest,
     ) -> impl Future<Output = Result<CreatedInvitation, Problem>>;
@@ -414,7 +425,7 @@ async fn list_organizations<A: OrganizationsApi>(
     let call = Call::open(&request, &operations::LIST_ORGANIZATIONS).await?;
     let query: ListOrganizationsQuery = call.query()?;
     let answer = api.list_organizations(call.caller(), query).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Makes an organization with oneself as owner.
@@ -424,13 +435,18 @@ async fn list_organizations<A: OrganizationsApi>(
     operation_id = "create_organization",
     tag = "organizations",
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to send again. The same key and body get the first answer, another body gets 422.", nullable = false, min_length = 1, max_length = 255),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to send again, whatever became of it: the same key and body never make a second thing, and get\nthe first answer while that is kept. Another body gets 422. While the first request is being carried out, and where\nits answer held a token and was lost, that is a 409.\n", nullable = false, min_length = 1, max_length = 255),
     ),
     request_body(content((CreateOrganizationRequest = "application/json")), description = "The request"),
     responses(
-        (status = 201, description = "The organization.", content((Organization = "application/json"))),
+        (status = 201, description = "The organization.", content((Organization = "application/json")), headers(("ETag" = String, description = "Which version of the resource this is."))),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
+        (status = 409, description = "The request contradicts the state of things; `detail` says how.", content((super::common::Problem = "application/problem+json"))),
+        (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 415, description = "The body is of a kind that is not taken here.", content((super::common::Problem = "application/problem+json"))),
         (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
         (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
@@ -444,9 +460,13 @@ async fn create_organization<A: OrganizationsApi>(
 ) -> Result<HttpResponse, Problem> {
     let call = Call::open(&request, &operations::CREATE_ORGANIZATION).await?;
     let body: CreateOrganizationRequest = call.body(payload).await?;
-    call.idempotent(&body, StatusCode::CREATED, || {
-        api.create_organization(call.caller(), body.clone())
-    })
+    call.once(
+        body,
+        StatusCode::CREATED,
+        async move |call: &Call, new_id, body| {
+            api.create_organization(call.caller(), new_id, body).await
+        },
+    )
     .await
 }
 
@@ -458,10 +478,12 @@ async fn create_organization<A: OrganizationsApi>(
     tag = "organizations",
     params(
         ("id" = uuid::Uuid, Path, description = "The organization."),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the caller has, or several, or `*`. If the resource still has one of them, it is not sent again.", nullable = false),
     ),
     responses(
-        (status = 200, description = "The organization.", content((Organization = "application/json"))),
+        (status = 200, description = "The organization.", content((Organization = "application/json")), headers(("ETag" = String, description = "Which version of the resource this is."))),
         (status = 304, description = "It has not changed since the version in `If-None-Match`."),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
         (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
@@ -478,7 +500,7 @@ async fn get_organization<A: OrganizationsApi>(
     let call = Call::open(&request, &operations::GET_ORGANIZATION).await?;
     let id = call.path("id")?;
     let answer = api.get_organization(call.caller(), id).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Deletes an organization with all that belongs to it.
@@ -508,7 +530,7 @@ async fn delete_organization<A: OrganizationsApi>(
     let call = Call::open(&request, &operations::DELETE_ORGANIZATION).await?;
     let id = call.path("id")?;
     api.delete_organization(call.caller(), id).await?;
-    Ok(call.answer(StatusCode::NO_CONTENT, ()))
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Changes an organization.
@@ -519,15 +541,19 @@ async fn delete_organization<A: OrganizationsApi>(
     tag = "organizations",
     params(
         ("id" = uuid::Uuid, Path, description = "The organization."),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` the caller knows. The change is refused with 412 if the resource has another by now.", nullable = false),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` the caller knows, or several, or `*`. The change is refused with 412 if the resource has none of them by now.", nullable = false),
     ),
     request_body(content((UpdateOrganizationRequest = "application/json")), description = "The request"),
     responses(
-        (status = 200, description = "The organization as changed.", content((Organization = "application/json"))),
+        (status = 200, description = "The organization as changed.", content((Organization = "application/json")), headers(("ETag" = String, description = "Which version of the resource this is."))),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
         (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
         (status = 412, description = "The resource was changed since the version in `If-Match`.", content((super::common::Problem = "application/problem+json"))),
+        (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 415, description = "The body is of a kind that is not taken here.", content((super::common::Problem = "application/problem+json"))),
         (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
         (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
@@ -546,7 +572,7 @@ async fn update_organization<A: OrganizationsApi>(
     let answer = api
         .update_organization(call.caller(), id, if_match, body)
         .await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Lists the members of an organization.
@@ -578,7 +604,42 @@ async fn list_members<A: OrganizationsApi>(
     let id = call.path("id")?;
     let query: ListMembersQuery = call.query()?;
     let answer = api.list_members(call.caller(), id, query).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
+}
+
+/// Reads a member.
+#[utoipa::path(
+    get,
+    path = "/v1/organizations/{id}/members/{member_id}",
+    operation_id = "get_member",
+    tag = "organizations",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The organization."),
+        ("member_id" = uuid::Uuid, Path, description = "The member."),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the caller has, or several, or `*`. If the resource still has one of them, it is not sent again.", nullable = false),
+    ),
+    responses(
+        (status = 200, description = "The member.", content((Member = "application/json")), headers(("ETag" = String, description = "Which version of the resource this is."))),
+        (status = 304, description = "They have not changed since the version in `If-None-Match`."),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn get_member<A: OrganizationsApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::GET_MEMBER).await?;
+    let id = call.path("id")?;
+    let member_id = call.path("member_id")?;
+    let answer = api.get_member(call.caller(), id, member_id).await?;
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Removes a member, or leaves.
@@ -613,7 +674,7 @@ async fn remove_member<A: OrganizationsApi>(
     let id = call.path("id")?;
     let member_id = call.path("member_id")?;
     api.remove_member(call.caller(), id, member_id).await?;
-    Ok(call.answer(StatusCode::NO_CONTENT, ()))
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Gives a member another role.
@@ -625,14 +686,20 @@ async fn remove_member<A: OrganizationsApi>(
     params(
         ("id" = uuid::Uuid, Path, description = "The organization."),
         ("member_id" = uuid::Uuid, Path, description = "The member."),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` the caller knows, or several, or `*`. The change is refused with 412 if the resource has none of them by now.", nullable = false),
     ),
     request_body(content((UpdateMemberRequest = "application/json")), description = "The request"),
     responses(
-        (status = 200, description = "The member as changed.", content((Member = "application/json"))),
+        (status = 200, description = "The member as changed.", content((Member = "application/json")), headers(("ETag" = String, description = "Which version of the resource this is."))),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
         (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
         (status = 409, description = "The request contradicts the state of things; `detail` says how.", content((super::common::Problem = "application/problem+json"))),
+        (status = 412, description = "The resource was changed since the version in `If-Match`.", content((super::common::Problem = "application/problem+json"))),
+        (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 415, description = "The body is of a kind that is not taken here.", content((super::common::Problem = "application/problem+json"))),
         (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
         (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
@@ -647,11 +714,12 @@ async fn update_member<A: OrganizationsApi>(
     let call = Call::open(&request, &operations::UPDATE_MEMBER).await?;
     let id = call.path("id")?;
     let member_id = call.path("member_id")?;
+    let if_match = call.if_match()?;
     let body: UpdateMemberRequest = call.body(payload).await?;
     let answer = api
-        .update_member(call.caller(), id, member_id, body)
+        .update_member(call.caller(), id, member_id, if_match, body)
         .await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Lists the open invitations of an organization.
@@ -683,7 +751,7 @@ async fn list_invitations<A: OrganizationsApi>(
     let id = call.path("id")?;
     let query: ListInvitationsQuery = call.query()?;
     let answer = api.list_invitations(call.caller(), id, query).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Invites somebody.
@@ -694,14 +762,19 @@ async fn list_invitations<A: OrganizationsApi>(
     tag = "organizations",
     params(
         ("id" = uuid::Uuid, Path, description = "The organization."),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to send again. The same key and body get the first answer, another body gets 422.", nullable = false, min_length = 1, max_length = 255),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to send again, whatever became of it: the same key and body never make a second thing, and get\nthe first answer while that is kept. Another body gets 422. While the first request is being carried out, and where\nits answer held a token and was lost, that is a 409.\n", nullable = false, min_length = 1, max_length = 255),
     ),
     request_body(content((CreateInvitationRequest = "application/json")), description = "The request"),
     responses(
         (status = 201, description = "The invitation with its token, which is shown this once.", content((CreatedInvitation = "application/json"))),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
         (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
+        (status = 409, description = "The request contradicts the state of things; `detail` says how.", content((super::common::Problem = "application/problem+json"))),
+        (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 415, description = "The body is of a kind that is not taken here.", content((super::common::Problem = "application/problem+json"))),
         (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
         (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
@@ -716,9 +789,13 @@ async fn create_invitation<A: OrganizationsApi>(
     let call = Call::open(&request, &operations::CREATE_INVITATION).await?;
     let id = call.path("id")?;
     let body: CreateInvitationRequest = call.body(payload).await?;
-    call.idempotent(&body, StatusCode::CREATED, || {
-        api.create_invitation(call.caller(), id, body.clone())
-    })
+    call.once(
+        body,
+        StatusCode::CREATED,
+        async move |call: &Call, new_id, body| {
+            api.create_invitation(call.caller(), new_id, id, body).await
+        },
+    )
     .await
 }
 
@@ -752,7 +829,7 @@ async fn revoke_invitation<A: OrganizationsApi>(
     let invitation_id = call.path("invitation_id")?;
     api.revoke_invitation(call.caller(), id, invitation_id)
         .await?;
-    Ok(call.answer(StatusCode::NO_CONTENT, ()))
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Accepts an invitation to one's own address.
@@ -764,10 +841,14 @@ async fn revoke_invitation<A: OrganizationsApi>(
     request_body(content((InvitationTokenRequest = "application/json")), description = "The request"),
     responses(
         (status = 200, description = "One is a member now.", content((Member = "application/json"))),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
         (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
         (status = 409, description = "The request contradicts the state of things; `detail` says how.", content((super::common::Problem = "application/problem+json"))),
+        (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 415, description = "The body is of a kind that is not taken here.", content((super::common::Problem = "application/problem+json"))),
         (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
         (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
@@ -782,7 +863,7 @@ async fn accept_invitation<A: OrganizationsApi>(
     let call = Call::open(&request, &operations::ACCEPT_INVITATION).await?;
     let body: InvitationTokenRequest = call.body(payload).await?;
     let answer = api.accept_invitation(call.caller(), body).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Declines an invitation to one's own address.
@@ -794,10 +875,14 @@ async fn accept_invitation<A: OrganizationsApi>(
     request_body(content((InvitationTokenRequest = "application/json")), description = "The request"),
     responses(
         (status = 204, description = "It cannot be accepted any more."),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
         (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
         (status = 409, description = "The request contradicts the state of things; `detail` says how.", content((super::common::Problem = "application/problem+json"))),
+        (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 415, description = "The body is of a kind that is not taken here.", content((super::common::Problem = "application/problem+json"))),
         (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
         (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
@@ -812,7 +897,7 @@ async fn decline_invitation<A: OrganizationsApi>(
     let call = Call::open(&request, &operations::DECLINE_INVITATION).await?;
     let body: InvitationTokenRequest = call.body(payload).await?;
     api.decline_invitation(call.caller(), body).await?;
-    Ok(call.answer(StatusCode::NO_CONTENT, ()))
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Adds the operations to an app, one resource per path, so that a known path with another
@@ -850,6 +935,7 @@ pub fn routes<A: OrganizationsApi>(config: &mut web::ServiceConfig) {
         )
         .service(
             web::resource("/v1/organizations/{id}/members/{member_id}")
+                .route(web::get().to(get_member::<A>))
                 .route(web::delete().to(remove_member::<A>))
                 .route(web::patch().to(update_member::<A>)),
         );
@@ -865,6 +951,7 @@ pub fn routes<A: OrganizationsApi>(config: &mut web::ServiceConfig) {
         delete_organization,
         update_organization,
         list_members,
+        get_member,
         remove_member,
         update_member,
         list_invitations,

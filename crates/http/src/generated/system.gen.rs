@@ -2,11 +2,171 @@
 //!
 //! The server itself.
 
-use utoipa::OpenApi;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
+
+use super::operations;
+use crate::{Problem, call::Call};
+
+/// That the process is alive.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Health {
+    /// Always `ok`.
+    pub status: String,
+}
+
+/// The operations tagged `system`, for the server to implement.
+pub trait SystemApi: 'static {
+    /// Says that the process is alive.
+    fn get_health(
+        &self,
+        call: Call,
+        payload: web::Payload,
+    ) -> impl Future<Output = Result<HttpResponse, Problem>>;
+
+    /// Says whether the server can do its work.
+    fn get_readiness(
+        &self,
+        call: Call,
+        payload: web::Payload,
+    ) -> impl Future<Output = Result<HttpResponse, Problem>>;
+
+    /// Shows what was counted, in the text format of Prometheus.
+    fn get_metrics(
+        &self,
+        call: Call,
+        payload: web::Payload,
+    ) -> impl Future<Output = Result<HttpResponse, Problem>>;
+
+    /// Shows this contract.
+    fn get_contract(
+        &self,
+        call: Call,
+        payload: web::Payload,
+    ) -> impl Future<Output = Result<HttpResponse, Problem>>;
+
+    /// Shows this contract to people.
+    fn get_docs(
+        &self,
+        call: Call,
+        payload: web::Payload,
+    ) -> impl Future<Output = Result<HttpResponse, Problem>>;
+}
+
+/// Says that the process is alive.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "get_health",
+    tag = "system",
+    responses(
+        (status = 200, description = "It is.", content((Health = "application/json"))),
+    ),
+)]
+async fn get_health<A: SystemApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open_public(&request, &operations::GET_HEALTH).await?;
+    api.get_health(call, payload).await
+}
+
+/// Says whether the server can do its work.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "get_readiness",
+    tag = "system",
+    responses(
+        (status = 200, description = "It can. A line for each thing it depends on: its name, a colon, and `ok`.", content((String = "text/plain"))),
+        (status = 503, description = "It cannot. The line of what is missing says so.", content((String = "text/plain"))),
+    ),
+)]
+async fn get_readiness<A: SystemApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open_public(&request, &operations::GET_READINESS).await?;
+    api.get_readiness(call, payload).await
+}
+
+/// Shows what was counted, in the text format of Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "get_metrics",
+    tag = "system",
+    responses(
+        (status = 200, description = "The metrics.", content((String = "text/plain"))),
+    ),
+)]
+async fn get_metrics<A: SystemApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open_public(&request, &operations::GET_METRICS).await?;
+    api.get_metrics(call, payload).await
+}
+
+/// Shows this contract.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    operation_id = "get_contract",
+    tag = "system",
+    responses(
+        (status = 200, description = "A document of OpenAPI 3.1.", content((std::collections::BTreeMap<String, serde_json::Value> = "application/json"))),
+    ),
+)]
+async fn get_contract<A: SystemApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open_public(&request, &operations::GET_CONTRACT).await?;
+    api.get_contract(call, payload).await
+}
+
+/// Shows this contract to people.
+#[utoipa::path(
+    get,
+    path = "/docs",
+    operation_id = "get_docs",
+    tag = "system",
+    responses(
+        (status = 308, description = "The page is at `/docs/`.", headers(("Location" = String, description = "Where the page is."))),
+    ),
+)]
+async fn get_docs<A: SystemApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open_public(&request, &operations::GET_DOCS).await?;
+    api.get_docs(call, payload).await
+}
+
+/// Adds the operations to an app, one resource per path, so that a known path with another
+/// method is told from an unknown path.
+pub fn routes<A: SystemApi>(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/docs").route(web::get().to(get_docs::<A>)))
+        .service(web::resource("/healthz").route(web::get().to(get_health::<A>)))
+        .service(web::resource("/metrics").route(web::get().to(get_metrics::<A>)))
+        .service(web::resource("/openapi.json").route(web::get().to(get_contract::<A>)))
+        .service(web::resource("/readyz").route(web::get().to(get_readiness::<A>)));
+}
 
 /// What utoipa reads off the handlers and types.
 #[derive(OpenApi)]
-#[openapi(paths(), components(schemas()))]
+#[openapi(
+    paths(get_health, get_readiness, get_metrics, get_contract, get_docs),
+    components(schemas(Health))
+)]
 struct Documentation;
 
 /// The operations and types of this module as utoipa reads them off the code.

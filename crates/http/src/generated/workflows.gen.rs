@@ -597,18 +597,7 @@ pub struct StepEvent {
     /// Why a step, or an attempt at it, failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub error: Option<StepEventError>,
-}
-
-/// Why a step, or an attempt at it, failed.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct StepEventError {
-    /// What kind of error, for a program; absent where another attempt follows.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub code: Option<String>,
-    /// What went wrong, for a person.
-    pub message: String,
+    pub error: Option<StepError>,
 }
 
 /// The `data` of an event `log`: a line of the run's log.
@@ -666,7 +655,7 @@ pub struct ListPipelinesQuery {
     #[validate(length(min = 1, max = 2000))]
     #[param(min_length = 1, max_length = 2000)]
     pub cursor: Option<String>,
-    /// What to sort by, `-created_at` unless said; `-` puts the greatest first.
+    /// What to sort by; the newest come first where it is not said.
     pub sort: Option<PipelineOrder>,
 }
 
@@ -683,7 +672,7 @@ pub struct ListRunsQuery {
     #[validate(length(min = 1, max = 2000))]
     #[param(min_length = 1, max_length = 2000)]
     pub cursor: Option<String>,
-    /// What to sort by, `-created_at` unless said; `-` puts the newest first.
+    /// What to sort by; the newest come first where it is not said.
     pub sort: Option<super::common::CreationOrder>,
     /// Only those of this pipeline.
     #[serde(rename = "filter[pipeline_id]")]
@@ -706,7 +695,7 @@ pub struct ListRunStepsQuery {
     #[validate(length(min = 1, max = 2000))]
     #[param(min_length = 1, max_length = 2000)]
     pub cursor: Option<String>,
-    /// What to sort by; `-` puts the newest first.
+    /// What to sort by; the steps come as they are in the definition where it is not said.
     pub sort: Option<super::common::CreationOrder>,
 }
 
@@ -741,6 +730,7 @@ pub trait WorkflowsApi: 'static {
     fn create_pipeline(
         &self,
         caller: &Caller,
+        new_id: uuid::Uuid,
         body: CreatePipelineRequest,
     ) -> impl Future<Output = Result<Versioned<Pipeline>, Problem>>;
 
@@ -765,7 +755,7 @@ pub trait WorkflowsApi: 'static {
         &self,
         caller: &Caller,
         id: uuid::Uuid,
-        if_match: Option<u64>,
+        if_match: Option<Vec<u64>>,
         body: ReplacePipelineRequest,
     ) -> impl Future<Output = Result<Versioned<Pipeline>, Problem>>;
 
@@ -783,7 +773,7 @@ pub trait WorkflowsApi: 'static {
         &self,
         caller: &Caller,
         id: uuid::Uuid,
-        if_match: Option<u64>,
+        if_match: Option<Vec<u64>>,
         body: UpdatePipelineRequest,
     ) -> impl Future<Output = Result<Versioned<Pipeline>, Problem>>;
 
@@ -791,6 +781,7 @@ pub trait WorkflowsApi: 'static {
     fn start_run(
         &self,
         caller: &Caller,
+        new_id: uuid::Uuid,
         id: uuid::Uuid,
         body: StartRunRequest,
     ) -> impl Future<Output = Result<Run, Problem>>;
@@ -884,7 +875,7 @@ async fn list_pipelines<A: WorkflowsApi>(
     let call = Call::open(&request, &operations::LIST_PIPELINES).await?;
     let query: ListPipelinesQuery = call.query()?;
     let answer = api.list_pipelines(call.caller(), query).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Makes a pipeline.
@@ -894,14 +885,18 @@ async fn list_pipelines<A: WorkflowsApi>(
     operation_id = "create_pipeline",
     tag = "workflows",
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to send again. The same key and body get the first answer, another body gets 422.", nullable = false, min_length = 1, max_length = 255),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to send again, whatever became of it: the same key and body never make a second thing, and get\nthe first answer while that is kept. Another body gets 422. While the first request is being carried out, and where\nits answer held a token and was lost, that is a 409.\n", nullable = false, min_length = 1, max_length = 255),
     ),
     request_body(content((CreatePipelineRequest = "application/json")), description = "The request"),
     responses(
-        (status = 201, description = "The pipeline.", content((Pipeline = "application/json"))),
+        (status = 201, description = "The pipeline.", content((Pipeline = "application/json")), headers(("ETag" = String, description = "Which version of the resource this is."))),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
+        (status = 409, description = "The request contradicts the state of things; `detail` says how.", content((super::common::Problem = "application/problem+json"))),
         (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 415, description = "The body is of a kind that is not taken here.", content((super::common::Problem = "application/problem+json"))),
         (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
         (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
@@ -915,9 +910,13 @@ async fn create_pipeline<A: WorkflowsApi>(
 ) -> Result<HttpResponse, Problem> {
     let call = Call::open(&request, &operations::CREATE_PIPELINE).await?;
     let body: CreatePipelineRequest = call.body(payload).await?;
-    call.idempotent(&body, StatusCode::CREATED, || {
-        api.create_pipeline(call.caller(), body.clone())
-    })
+    call.once(
+        body,
+        StatusCode::CREATED,
+        async move |call: &Call, new_id, body| {
+            api.create_pipeline(call.caller(), new_id, body).await
+        },
+    )
     .await
 }
 
@@ -930,9 +929,12 @@ async fn create_pipeline<A: WorkflowsApi>(
     request_body(content((ValidatePipelineRequest = "application/json")), description = "The request"),
     responses(
         (status = 200, description = "Whether it is valid, and what is wrong with it.", content((PipelineValidation = "application/json"))),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
         (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 415, description = "The body is of a kind that is not taken here.", content((super::common::Problem = "application/problem+json"))),
         (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
         (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
@@ -947,7 +949,7 @@ async fn validate_pipeline<A: WorkflowsApi>(
     let call = Call::open(&request, &operations::VALIDATE_PIPELINE).await?;
     let body: ValidatePipelineRequest = call.body(payload).await?;
     let answer = api.validate_pipeline(call.caller(), body).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Reads a pipeline.
@@ -958,10 +960,12 @@ async fn validate_pipeline<A: WorkflowsApi>(
     tag = "workflows",
     params(
         ("id" = uuid::Uuid, Path, description = "The pipeline."),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the caller has, or several, or `*`. If the resource still has one of them, it is not sent again.", nullable = false),
     ),
     responses(
-        (status = 200, description = "The pipeline.", content((Pipeline = "application/json"))),
+        (status = 200, description = "The pipeline.", content((Pipeline = "application/json")), headers(("ETag" = String, description = "Which version of the resource this is."))),
         (status = 304, description = "It has not changed since the version in `If-None-Match`."),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
         (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
@@ -978,7 +982,7 @@ async fn get_pipeline<A: WorkflowsApi>(
     let call = Call::open(&request, &operations::GET_PIPELINE).await?;
     let id = call.path("id")?;
     let answer = api.get_pipeline(call.caller(), id).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Writes a pipeline anew.
@@ -991,16 +995,19 @@ async fn get_pipeline<A: WorkflowsApi>(
     tag = "workflows",
     params(
         ("id" = uuid::Uuid, Path, description = "The pipeline."),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` the caller knows. The change is refused with 412 if the resource has another by now.", nullable = false),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` the caller knows, or several, or `*`. The change is refused with 412 if the resource has none of them by now.", nullable = false),
     ),
     request_body(content((ReplacePipelineRequest = "application/json")), description = "The request"),
     responses(
-        (status = 200, description = "The pipeline as it is now.", content((Pipeline = "application/json"))),
+        (status = 200, description = "The pipeline as it is now.", content((Pipeline = "application/json")), headers(("ETag" = String, description = "Which version of the resource this is."))),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
         (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
         (status = 412, description = "The resource was changed since the version in `If-Match`.", content((super::common::Problem = "application/problem+json"))),
         (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 415, description = "The body is of a kind that is not taken here.", content((super::common::Problem = "application/problem+json"))),
         (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
         (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
@@ -1019,7 +1026,7 @@ async fn replace_pipeline<A: WorkflowsApi>(
     let answer = api
         .replace_pipeline(call.caller(), id, if_match, body)
         .await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Deletes a pipeline with its runs.
@@ -1049,7 +1056,7 @@ async fn delete_pipeline<A: WorkflowsApi>(
     let call = Call::open(&request, &operations::DELETE_PIPELINE).await?;
     let id = call.path("id")?;
     api.delete_pipeline(call.caller(), id).await?;
-    Ok(call.answer(StatusCode::NO_CONTENT, ()))
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Changes a pipeline.
@@ -1062,16 +1069,19 @@ async fn delete_pipeline<A: WorkflowsApi>(
     tag = "workflows",
     params(
         ("id" = uuid::Uuid, Path, description = "The pipeline."),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` the caller knows. The change is refused with 412 if the resource has another by now.", nullable = false),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` the caller knows, or several, or `*`. The change is refused with 412 if the resource has none of them by now.", nullable = false),
     ),
     request_body(content((UpdatePipelineRequest = "application/json")), description = "The request"),
     responses(
-        (status = 200, description = "The pipeline as changed.", content((Pipeline = "application/json"))),
+        (status = 200, description = "The pipeline as changed.", content((Pipeline = "application/json")), headers(("ETag" = String, description = "Which version of the resource this is."))),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
         (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
         (status = 412, description = "The resource was changed since the version in `If-Match`.", content((super::common::Problem = "application/problem+json"))),
         (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 415, description = "The body is of a kind that is not taken here.", content((super::common::Problem = "application/problem+json"))),
         (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
         (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
@@ -1090,7 +1100,7 @@ async fn update_pipeline<A: WorkflowsApi>(
     let answer = api
         .update_pipeline(call.caller(), id, if_match, body)
         .await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Starts a run of a pipeline.
@@ -1101,15 +1111,19 @@ async fn update_pipeline<A: WorkflowsApi>(
     tag = "workflows",
     params(
         ("id" = uuid::Uuid, Path, description = "The pipeline."),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to send again. The same key and body get the first answer, another body gets 422.", nullable = false, min_length = 1, max_length = 255),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to send again, whatever became of it: the same key and body never make a second thing, and get\nthe first answer while that is kept. Another body gets 422. While the first request is being carried out, and where\nits answer held a token and was lost, that is a 409.\n", nullable = false, min_length = 1, max_length = 255),
     ),
     request_body(content((StartRunRequest = "application/json")), description = "The request"),
     responses(
         (status = 202, description = "The run, to be carried out.", content((Run = "application/json"))),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
         (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
+        (status = 409, description = "The request contradicts the state of things; `detail` says how.", content((super::common::Problem = "application/problem+json"))),
         (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
+        (status = 415, description = "The body is of a kind that is not taken here.", content((super::common::Problem = "application/problem+json"))),
         (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
         (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
@@ -1124,9 +1138,11 @@ async fn start_run<A: WorkflowsApi>(
     let call = Call::open(&request, &operations::START_RUN).await?;
     let id = call.path("id")?;
     let body: StartRunRequest = call.body(payload).await?;
-    call.idempotent(&body, StatusCode::ACCEPTED, || {
-        api.start_run(call.caller(), id, body.clone())
-    })
+    call.once(
+        body,
+        StatusCode::ACCEPTED,
+        async move |call: &Call, new_id, body| api.start_run(call.caller(), new_id, id, body).await,
+    )
     .await
 }
 
@@ -1156,7 +1172,7 @@ async fn list_runs<A: WorkflowsApi>(
     let call = Call::open(&request, &operations::LIST_RUNS).await?;
     let query: ListRunsQuery = call.query()?;
     let answer = api.list_runs(call.caller(), query).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Reads a run.
@@ -1186,7 +1202,7 @@ async fn get_run<A: WorkflowsApi>(
     let call = Call::open(&request, &operations::GET_RUN).await?;
     let id = call.path("id")?;
     let answer = api.get_run(call.caller(), id).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Lists the steps of a run, and the items of their fan-outs.
@@ -1218,7 +1234,7 @@ async fn list_run_steps<A: WorkflowsApi>(
     let id = call.path("id")?;
     let query: ListRunStepsQuery = call.query()?;
     let answer = api.list_run_steps(call.caller(), id, query).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Lists the lines of a run's log, oldest first.
@@ -1250,7 +1266,7 @@ async fn list_run_logs<A: WorkflowsApi>(
     let id = call.path("id")?;
     let query: ListRunLogsQuery = call.query()?;
     let answer = api.list_run_logs(call.caller(), id, query).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Watches a run.
@@ -1320,7 +1336,7 @@ async fn cancel_run<A: WorkflowsApi>(
     let call = Call::open(&request, &operations::CANCEL_RUN).await?;
     let id = call.path("id")?;
     let answer = api.cancel_run(call.caller(), id).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Lists the tools that steps may call.
@@ -1344,7 +1360,7 @@ async fn list_tools<A: WorkflowsApi>(
 ) -> Result<HttpResponse, Problem> {
     let call = Call::open(&request, &operations::LIST_TOOLS).await?;
     let answer = api.list_tools(call.caller()).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Reads what a tool takes and gives.
@@ -1373,7 +1389,7 @@ async fn get_tool<A: WorkflowsApi>(
     let call = Call::open(&request, &operations::GET_TOOL).await?;
     let name = call.path("name")?;
     let answer = api.get_tool(call.caller(), name).await?;
-    Ok(call.answer(StatusCode::OK, answer))
+    call.answer(StatusCode::OK, &answer)
 }
 
 /// Adds the operations to an app, one resource per path, so that a known path with another
@@ -1452,7 +1468,6 @@ pub fn routes<A: WorkflowsApi>(config: &mut web::ServiceConfig) {
         RunEvent,
         ProgressEvent,
         StepEvent,
-        StepEventError,
         LogEvent,
         Tool,
         ToolPage

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use archesai_auth::{
     Adapters, ApiKey, ApiKeyId, Error, NewApiKey, OrganizationId, PasswordChange, Scope, Service,
-    SessionId, SignedIn, User, UserChanges, ports::AccessTokens,
+    SessionId, SignedIn, User, UserChanges, UserId, ports::AccessTokens,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
-use super::time;
+use super::{time, token_lost};
 use crate::{Caller, Guest, Problem, Versioned, generated::auth as api};
 
 /// The operations tagged `auth`.
@@ -20,7 +20,7 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::Invalid { field, reason } => Self::fault(format!("/{field}"), reason),
-            Error::EmailTaken => Self::conflict(error),
+            Error::AlreadyExists | Error::EmailTaken => Self::conflict(error),
             Error::WrongCredentials | Error::InvalidToken => Self::unauthorized(&error.to_string()),
             Error::NotFound | Error::NotAMember => Self::not_found(),
             Error::VersionConflict => Self::with_detail(StatusCode::PRECONDITION_FAILED, error),
@@ -95,9 +95,11 @@ impl<A: Adapters> api::AuthApi for Auth<A> {
     async fn register(
         &self,
         guest: &Guest,
+        new_id: Uuid,
         body: api::RegisterRequest,
     ) -> Result<api::Tokens, Problem> {
         let registration = archesai_auth::Registration {
+            id: UserId(new_id.as_u128()),
             email: body.email,
             name: body.name,
             password: body.password,
@@ -166,11 +168,13 @@ impl<A: Adapters> api::AuthApi for Auth<A> {
     async fn update_me(
         &self,
         caller: &Caller,
-        if_match: Option<u64>,
+        if_match: Option<Vec<u64>>,
         body: api::UpdateUserRequest,
     ) -> Result<Versioned<api::User>, Problem> {
         let changes = UserChanges { name: body.name };
-        let updated = self.0.update_user(caller.user_id, if_match, changes);
+        let updated = self
+            .0
+            .update_user(caller.user_id, if_match.as_deref(), changes);
         Ok(versioned(updated.await?))
     }
 
@@ -207,6 +211,7 @@ impl<A: Adapters> api::AuthApi for Auth<A> {
     async fn create_api_key(
         &self,
         caller: &Caller,
+        new_id: Uuid,
         body: api::CreateApiKeyRequest,
     ) -> Result<api::CreatedApiKey, Problem> {
         let scopes = body.scopes.iter().map(|scope| {
@@ -214,6 +219,7 @@ impl<A: Adapters> api::AuthApi for Auth<A> {
             parsed.map_err(Problem::unavailable)
         });
         let new = NewApiKey {
+            id: ApiKeyId(new_id.as_u128()),
             name: body.name,
             scopes: scopes.collect::<Result<_, _>>()?,
             expires_at: body.expires_at.flatten().map(Into::into),
@@ -221,7 +227,10 @@ impl<A: Adapters> api::AuthApi for Auth<A> {
         let created = self
             .0
             .create_api_key(organization(caller), caller.user_id, new);
-        let (key, token) = created.await?;
+        let (key, token) = created.await.map_err(|error| match error {
+            Error::AlreadyExists => token_lost(format_args!("delete the API key {new_id}")),
+            error => error.into(),
+        })?;
         let key = api_key(&key)?;
         Ok(api::CreatedApiKey {
             id: key.id,

@@ -41,11 +41,12 @@ impl From<Error> for Problem {
                 "/embedding",
                 format_args!("must have {expected} numbers, as the vectors of the model have"),
             ),
+            Error::TextRefused { .. } => Self::fault("/query", error),
             Error::NotFound => Self::not_found(),
             Error::VersionConflict => Self::with_detail(StatusCode::PRECONDITION_FAILED, error),
             Error::TooLarge { limit } => body::too_large(limit),
             Error::TooSlow => Self::with_detail(StatusCode::REQUEST_TIMEOUT, error),
-            Error::LabelTaken | Error::ArtifactExists | Error::NoModel => Self::conflict(error),
+            Error::AlreadyExists | Error::LabelTaken | Error::NoModel => Self::conflict(error),
             Error::Unavailable(cause) => Self::unavailable(cause),
             error => Self::unavailable(error),
         }
@@ -87,13 +88,14 @@ fn user(caller: &Caller) -> UserId {
 
 /// The slice a list asks for. `sorts` are the keys there are, each with its name.
 fn slice<S: Copy>(
+    list: &str,
     limit: Option<i32>,
     cursor: Option<&str>,
     order: &str,
     sorts: [(&str, S); 2],
 ) -> Result<Slice<S>, Problem> {
     let (name, descending) = page::direction(order);
-    let after: Option<Cursor> = page::decode(order, cursor)?;
+    let after: Option<Cursor> = page::decode(list, order, cursor)?;
     let fits = |cursor: &Cursor| match cursor.key {
         CursorKey::Text(_) => name == "name",
         CursorKey::Time(_) => name == "created_at",
@@ -141,38 +143,40 @@ impl<C: Adapters> Content<C> {
     /// Stores a text sent as JSON.
     async fn create_from_json(
         &self,
-        call: &Call,
+        call: Call,
         payload: web::Payload,
     ) -> Result<HttpResponse, Problem> {
         let body: api::CreateArtifactRequest = call.body(payload).await?;
-        let store = || async {
+        let content = Arc::clone(&self.content);
+        let store = async move |call: &Call, new_id: Uuid, body: api::CreateArtifactRequest| {
             let new = NewArtifact {
-                id: None,
-                name: body.name.clone(),
-                media_type: body.media_type.clone(),
-                metadata: fields::json(body.metadata.clone())?,
-                labels: body.labels.clone().unwrap_or_default(),
+                id: Some(ArtifactId(new_id.as_u128())),
+                name: body.name,
+                media_type: body.media_type,
+                metadata: fields::json(body.metadata)?,
+                labels: body.labels.unwrap_or_default(),
             };
-            let (caller, bytes) = (call.caller(), body.content.clone().into_bytes());
+            let (caller, bytes) = (call.caller(), body.content.into_bytes());
             let stored =
-                self.content
-                    .create_artifact(organization(caller), Some(user(caller)), new, bytes);
+                content.create_artifact(organization(caller), Some(user(caller)), new, bytes);
             Ok(view::created(stored.await?))
         };
-        call.idempotent(&body, StatusCode::CREATED, store).await
+        call.once(body, StatusCode::CREATED, store).await
     }
 
     /// Stores a file sent as a form.
     async fn create_from_form(
         &self,
-        call: &Call,
+        call: Call,
         payload: web::Payload,
     ) -> Result<HttpResponse, Problem> {
-        let received = form::receive(&self.content, call, payload).await?;
-        let (upload, fingerprint) = (received.upload, received.fingerprint);
-        let store = || async { Ok(view::created(upload.finish().await?)) };
-        call.idempotent(&fingerprint, StatusCode::CREATED, store)
-            .await
+        let (mut upload, asked) = form::receive(&self.content, &call, payload).await?;
+        let content = Arc::clone(&self.content);
+        let store = async move |_: &Call, new_id: Uuid, asked: form::Asked| {
+            upload.describe(asked.artifact(ArtifactId(new_id.as_u128())))?;
+            Ok(view::created(content.finish_upload(upload).await?))
+        };
+        call.once(asked, StatusCode::CREATED, store).await
     }
 
     async fn find(&self, caller: &Caller, id: Uuid) -> Result<Artifact, Problem> {
@@ -187,12 +191,21 @@ impl<C: Adapters> ContentApi for Content<C> {
         caller: &Caller,
         query: api::ListArtifactsQuery,
     ) -> Result<api::ArtifactPage, Problem> {
-        let order = query.sort.unwrap_or(api::ArtifactOrder::CreatedAt).as_str();
+        let order = query
+            .sort
+            .unwrap_or(api::ArtifactOrder::CreatedAtDescending)
+            .as_str();
         let sorts = [
             ("created_at", ArtifactSort::CreatedAt),
             ("name", ArtifactSort::Name),
         ];
-        let slice = slice(query.limit, query.cursor.as_deref(), order, sorts)?;
+        let slice = slice(
+            "artifacts",
+            query.limit,
+            query.cursor.as_deref(),
+            order,
+            sorts,
+        )?;
         let filter = filter(&query)?;
         let page = self
             .content
@@ -200,7 +213,7 @@ impl<C: Adapters> ContentApi for Content<C> {
         let page = page.await.map_err(in_query)?;
         Ok(api::ArtifactPage {
             data: page.items.into_iter().map(view::artifact).collect(),
-            next_cursor: page::encode(order, page.next),
+            next_cursor: page::encode("artifacts", order, page.next),
         })
     }
 
@@ -211,9 +224,9 @@ impl<C: Adapters> ContentApi for Content<C> {
     ) -> Result<HttpResponse, Problem> {
         let request = call.request();
         if body::is(request, "multipart/form-data") {
-            self.create_from_form(&call, payload).await
+            self.create_from_form(call, payload).await
         } else if body::is(request, "application/json") {
-            self.create_from_json(&call, payload).await
+            self.create_from_json(call, payload).await
         } else {
             Err(Problem::with_detail(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -243,7 +256,7 @@ impl<C: Adapters> ContentApi for Content<C> {
         &self,
         caller: &Caller,
         id: Uuid,
-        if_match: Option<u64>,
+        if_match: Option<Vec<u64>>,
         body: api::UpdateArtifactRequest,
     ) -> Result<Versioned<api::Artifact>, Problem> {
         let changes = ArtifactChanges {
@@ -254,11 +267,12 @@ impl<C: Adapters> ContentApi for Content<C> {
                 .transpose()?,
             labels: body.labels,
         };
+        let expected = if_match.map(view::versions);
         let updated = self.content.update_artifact(
             organization(caller),
             Some(user(caller)),
             ArtifactId(id.as_u128()),
-            if_match.map(view::version),
+            expected.as_deref(),
             changes,
         );
         Ok(view::versioned(updated.await?))
@@ -279,30 +293,35 @@ impl<C: Adapters> ContentApi for Content<C> {
         caller: &Caller,
         query: api::ListLabelsQuery,
     ) -> Result<api::LabelPage, Problem> {
-        let order = query.sort.unwrap_or(api::LabelOrder::Name).as_str();
+        let order = query
+            .sort
+            .unwrap_or(api::LabelOrder::CreatedAtDescending)
+            .as_str();
         let sorts = [
             ("name", LabelSort::Name),
             ("created_at", LabelSort::CreatedAt),
         ];
-        let slice = slice(query.limit, query.cursor.as_deref(), order, sorts)?;
+        let slice = slice("labels", query.limit, query.cursor.as_deref(), order, sorts)?;
         let page = self
             .content
             .list_labels(organization(caller), &slice)
             .await?;
         Ok(api::LabelPage {
             data: page.items.into_iter().map(view::label).collect(),
-            next_cursor: page::encode(order, page.next),
+            next_cursor: page::encode("labels", order, page.next),
         })
     }
 
     async fn create_label(
         &self,
         caller: &Caller,
+        new_id: Uuid,
         body: api::CreateLabelRequest,
     ) -> Result<api::Label, Problem> {
-        let made = self
-            .content
-            .create_label(organization(caller), Some(user(caller)), &body.name);
+        let id = LabelId(new_id.as_u128());
+        let made =
+            self.content
+                .create_label(organization(caller), Some(user(caller)), id, &body.name);
         Ok(view::label(made.await?))
     }
 

@@ -11,7 +11,7 @@ use archesai_organizations::{
 };
 use uuid::Uuid;
 
-use super::time;
+use super::{time, token_lost};
 use crate::{
     Caller, Problem, Versioned,
     generated::{common::CreationOrder, organizations as api},
@@ -34,6 +34,7 @@ impl From<Error> for Problem {
             Error::VersionConflict => Self::with_detail(StatusCode::PRECONDITION_FAILED, error),
             Error::RoleTooSmall(_) | Error::WrongInvitee => Self::forbidden(error),
             Error::LastOwner
+            | Error::AlreadyExists
             | Error::AlreadyAMember
             | Error::AlreadyHasPersonal
             | Error::InvitationClosed => Self::conflict(error),
@@ -79,9 +80,28 @@ fn membership(found: Membership) -> api::Organization {
 
 fn versioned(found: Organization, as_role: Role) -> Versioned<api::Organization> {
     Versioned {
-        version: found.version,
+        version: tag(found.version, as_role),
         value: organization(found, as_role),
     }
+}
+
+/// How many roles there are to see a version of a thing in, or for it to show.
+const ROLES: u64 = Role::ALL.len() as u64;
+
+/// The number in the `ETag` of what has a version and shows a role.
+fn tag(version: u64, role: Role) -> u64 {
+    version * ROLES + role as u64
+}
+
+/// The versions in tags, whatever the role that was shown.
+fn versions(tags: Vec<u64>) -> Vec<u64> {
+    tags.into_iter().map(|tag| tag / ROLES).collect()
+}
+
+/// The roles in tags, whatever the version.
+fn roles(tags: Vec<u64>) -> Vec<Role> {
+    let role = |tag: u64| Role::ALL.iter().find(|role| **role as u64 == tag % ROLES);
+    tags.into_iter().filter_map(role).copied().collect()
 }
 
 fn invitation(found: Invitation) -> api::Invitation {
@@ -98,14 +118,15 @@ fn invitation(found: Invitation) -> api::Invitation {
 
 /// The slice a list asks for, with the name of its order.
 fn slice(
+    list: &str,
     limit: Option<i32>,
     cursor: Option<&str>,
     sort: Option<CreationOrder>,
 ) -> Result<(Slice<Sort>, &'static str), Problem> {
-    let order = sort.unwrap_or(CreationOrder::CreatedAt).as_str();
+    let order = sort.unwrap_or(CreationOrder::CreatedAtDescending).as_str();
     let slice = Slice {
         limit: page::limit(limit),
-        after: page::decode::<Cursor>(order, cursor)?,
+        after: page::decode::<Cursor>(list, order, cursor)?,
         sort: Sort::CreatedAt,
         descending: page::direction(order).1,
     };
@@ -122,8 +143,9 @@ fn user_id(caller: &Caller) -> UserId {
 }
 
 impl<O: Adapters, A: archesai_auth::Adapters> Organizations<O, A> {
-    /// Members with their names and addresses.
-    async fn members(&self, members: Vec<Member>) -> Result<Vec<api::Member>, Problem> {
+    /// Members with their names and addresses. What a member shows is changed by a
+    /// version of the user and by the role, so these make the `ETag`.
+    async fn members(&self, members: Vec<Member>) -> Result<Vec<Versioned<api::Member>>, Problem> {
         let ids: Vec<_> = members
             .iter()
             .map(|member| archesai_auth::UserId(member.user_id.0))
@@ -132,7 +154,7 @@ impl<O: Adapters, A: archesai_auth::Adapters> Organizations<O, A> {
         let users: HashMap<u128, _> = users.into_iter().map(|user| (user.id.0, user)).collect();
         let member = |member: Member| {
             let user = users.get(&member.user_id.0);
-            api::Member {
+            let value = api::Member {
                 id: Uuid::from_u128(member.id.0),
                 user_id: Uuid::from_u128(member.user_id.0),
                 organization_id: Uuid::from_u128(member.organization_id.0),
@@ -140,12 +162,17 @@ impl<O: Adapters, A: archesai_auth::Adapters> Organizations<O, A> {
                 name: user.map_or_else(String::new, |user| user.name.clone()),
                 role: role(member.role),
                 created_at: time(member.created_at),
+            };
+            let version = user.map_or(0, |user| user.version);
+            Versioned {
+                version: tag(version, member.role),
+                value,
             }
         };
         Ok(members.into_iter().map(member).collect())
     }
 
-    async fn member(&self, member: Member) -> Result<api::Member, Problem> {
+    async fn member(&self, member: Member) -> Result<Versioned<api::Member>, Problem> {
         let mut members = self.members(vec![member]).await?;
         members.pop().ok_or_else(Problem::not_found)
     }
@@ -161,25 +188,35 @@ impl<O: Adapters, A: archesai_auth::Adapters> api::OrganizationsApi for Organiza
         caller: &Caller,
         query: api::ListOrganizationsQuery,
     ) -> Result<api::OrganizationPage, Problem> {
-        let (slice, order) = slice(query.limit, query.cursor.as_deref(), query.sort)?;
+        let (slice, order) = slice(
+            "organizations",
+            query.limit,
+            query.cursor.as_deref(),
+            query.sort,
+        )?;
         let page = self
             .organizations
             .memberships(user_id(caller), &slice)
             .await?;
         Ok(api::OrganizationPage {
             data: page.items.into_iter().map(membership).collect(),
-            next_cursor: page::encode(order, page.next),
+            next_cursor: page::encode("organizations", order, page.next),
         })
     }
 
     async fn create_organization(
         &self,
         caller: &Caller,
+        new_id: Uuid,
         body: api::CreateOrganizationRequest,
     ) -> Result<Versioned<api::Organization>, Problem> {
         let created = self
             .organizations
-            .create(user_id(caller), &body.name)
+            .create(
+                user_id(caller),
+                OrganizationId(new_id.as_u128()),
+                &body.name,
+            )
             .await?;
         Ok(versioned(created.organization, created.role))
     }
@@ -197,11 +234,14 @@ impl<O: Adapters, A: archesai_auth::Adapters> api::OrganizationsApi for Organiza
         &self,
         caller: &Caller,
         _id: Uuid,
-        if_match: Option<u64>,
+        if_match: Option<Vec<u64>>,
         body: api::UpdateOrganizationRequest,
     ) -> Result<Versioned<api::Organization>, Problem> {
         let (user, place) = (user_id(caller), place(caller));
-        let updated = self.organizations.update(user, place, if_match, body.name);
+        let expected = if_match.map(versions);
+        let updated = self
+            .organizations
+            .update(user, place, expected.as_deref(), body.name);
         Ok(versioned(updated.await?, caller.actor().role))
     }
 
@@ -218,12 +258,24 @@ impl<O: Adapters, A: archesai_auth::Adapters> api::OrganizationsApi for Organiza
         _id: Uuid,
         query: api::ListMembersQuery,
     ) -> Result<api::MemberPage, Problem> {
-        let (slice, order) = slice(query.limit, query.cursor.as_deref(), query.sort)?;
+        let (slice, order) = slice("members", query.limit, query.cursor.as_deref(), query.sort)?;
         let page = self.organizations.members_of(place(caller), &slice).await?;
+        let data = self.members(page.items).await?.into_iter();
         Ok(api::MemberPage {
-            data: self.members(page.items).await?,
-            next_cursor: page::encode(order, page.next),
+            data: data.map(|member| member.value).collect(),
+            next_cursor: page::encode("members", order, page.next),
         })
+    }
+
+    async fn get_member(
+        &self,
+        caller: &Caller,
+        _id: Uuid,
+        member_id: Uuid,
+    ) -> Result<Versioned<api::Member>, Problem> {
+        let id = MemberId(member_id.as_u128());
+        let found = self.organizations.member(place(caller), id).await?;
+        self.member(found).await
     }
 
     async fn update_member(
@@ -231,12 +283,17 @@ impl<O: Adapters, A: archesai_auth::Adapters> api::OrganizationsApi for Organiza
         caller: &Caller,
         _id: Uuid,
         member_id: Uuid,
+        if_match: Option<Vec<u64>>,
         body: api::UpdateMemberRequest,
-    ) -> Result<api::Member, Problem> {
-        let (member, role) = (MemberId(member_id.as_u128()), domain_role(body.role));
-        let changed = self
-            .organizations
-            .change_role(caller.actor(), place(caller), member, role);
+    ) -> Result<Versioned<api::Member>, Problem> {
+        let expected = if_match.map(roles);
+        let changed = self.organizations.change_role(
+            caller.actor(),
+            place(caller),
+            MemberId(member_id.as_u128()),
+            expected.as_deref(),
+            domain_role(body.role),
+        );
         self.member(changed.await?).await
     }
 
@@ -259,31 +316,41 @@ impl<O: Adapters, A: archesai_auth::Adapters> api::OrganizationsApi for Organiza
         _id: Uuid,
         query: api::ListInvitationsQuery,
     ) -> Result<api::InvitationPage, Problem> {
-        let (slice, order) = slice(query.limit, query.cursor.as_deref(), query.sort)?;
+        let (slice, order) = slice(
+            "invitations",
+            query.limit,
+            query.cursor.as_deref(),
+            query.sort,
+        )?;
         let page = self
             .organizations
             .invitations(place(caller), &slice)
             .await?;
         Ok(api::InvitationPage {
             data: page.items.into_iter().map(invitation).collect(),
-            next_cursor: page::encode(order, page.next),
+            next_cursor: page::encode("invitations", order, page.next),
         })
     }
 
     async fn create_invitation(
         &self,
         caller: &Caller,
+        new_id: Uuid,
         _id: Uuid,
         body: api::CreateInvitationRequest,
     ) -> Result<api::CreatedInvitation, Problem> {
         let new = NewInvitation {
+            id: InvitationId(new_id.as_u128()),
             email: Email::parse(&body.email)?.to_string(),
             role: domain_role(body.role),
         };
         let invited = self
             .organizations
             .invite(caller.actor(), place(caller), new);
-        let (made, token) = invited.await?;
+        let (made, token) = invited.await.map_err(|error| match error {
+            Error::AlreadyExists => token_lost(format_args!("take the invitation {new_id} back")),
+            error => error.into(),
+        })?;
         let made = invitation(made);
         Ok(api::CreatedInvitation {
             id: made.id,
@@ -320,7 +387,7 @@ impl<O: Adapters, A: archesai_auth::Adapters> api::OrganizationsApi for Organiza
         let accepted = self
             .organizations
             .accept_invitation(&body.token, user, email.as_str());
-        self.member(accepted.await?).await
+        Ok(self.member(accepted.await?).await?.value)
     }
 
     async fn decline_invitation(

@@ -49,6 +49,7 @@ fn actor(caller: &Caller) -> Actor {
 
 /// The slice a list asks for.
 fn slice<S>(
+    list: &str,
     limit: Option<i32>,
     cursor: Option<&str>,
     order: &str,
@@ -56,7 +57,7 @@ fn slice<S>(
 ) -> Result<Slice<S>, Problem> {
     Ok(Slice {
         limit: page::limit(limit),
-        after: page::decode::<Cursor>(order, cursor)?,
+        after: page::decode::<Cursor>(list, order, cursor)?,
         sort,
         descending: page::direction(order).1,
     })
@@ -76,13 +77,13 @@ impl<W: Adapters> Workflows<W> {
         &self,
         caller: &Caller,
         id: Uuid,
-        if_match: Option<u64>,
+        if_match: Option<Vec<u64>>,
         changes: PipelineChanges,
     ) -> Result<Versioned<api::Pipeline>, Problem> {
         let id = PipelineId(id.as_u128());
-        let changed = self
-            .workflows
-            .update_pipeline(actor(caller), id, if_match, changes);
+        let changed =
+            self.workflows
+                .update_pipeline(actor(caller), id, if_match.as_deref(), changes);
         shown::versioned(changed.await?)
     }
 }
@@ -97,7 +98,7 @@ impl<W: Adapters> api::WorkflowsApi for Workflows<W> {
             .sort
             .unwrap_or(api::PipelineOrder::CreatedAtDescending);
         let (cursor, sort) = (query.cursor.as_deref(), pipeline_sort(order));
-        let slice = slice(query.limit, cursor, order.as_str(), sort)?;
+        let slice = slice("pipelines", query.limit, cursor, order.as_str(), sort)?;
         let page = self
             .workflows
             .list_pipelines(organization(caller), &slice)
@@ -105,16 +106,18 @@ impl<W: Adapters> api::WorkflowsApi for Workflows<W> {
         let data = page.items.into_iter().map(shown::pipeline);
         Ok(api::PipelinePage {
             data: data.collect::<Result<_, _>>()?,
-            next_cursor: page::encode(order.as_str(), page.next),
+            next_cursor: page::encode("pipelines", order.as_str(), page.next),
         })
     }
 
     async fn create_pipeline(
         &self,
         caller: &Caller,
+        new_id: Uuid,
         body: api::CreatePipelineRequest,
     ) -> Result<Versioned<api::Pipeline>, Problem> {
         let new = NewPipeline {
+            id: PipelineId(new_id.as_u128()),
             name: body.name,
             description: body.description.flatten(),
             definition: shown::json(body.definition)?,
@@ -147,7 +150,7 @@ impl<W: Adapters> api::WorkflowsApi for Workflows<W> {
         &self,
         caller: &Caller,
         id: Uuid,
-        if_match: Option<u64>,
+        if_match: Option<Vec<u64>>,
         body: api::ReplacePipelineRequest,
     ) -> Result<Versioned<api::Pipeline>, Problem> {
         let changes = PipelineChanges {
@@ -162,7 +165,7 @@ impl<W: Adapters> api::WorkflowsApi for Workflows<W> {
         &self,
         caller: &Caller,
         id: Uuid,
-        if_match: Option<u64>,
+        if_match: Option<Vec<u64>>,
         body: api::UpdatePipelineRequest,
     ) -> Result<Versioned<api::Pipeline>, Problem> {
         let changes = PipelineChanges {
@@ -181,12 +184,15 @@ impl<W: Adapters> api::WorkflowsApi for Workflows<W> {
     async fn start_run(
         &self,
         caller: &Caller,
+        new_id: Uuid,
         id: Uuid,
         body: api::StartRunRequest,
     ) -> Result<api::Run, Problem> {
         let input = shown::json(body.input.unwrap_or_default())?;
-        let pipeline = PipelineId(id.as_u128());
-        let started = self.workflows.start_run(actor(caller), pipeline, &input);
+        let (run, pipeline) = (RunId(new_id.as_u128()), PipelineId(id.as_u128()));
+        let started = self
+            .workflows
+            .start_run(actor(caller), run, pipeline, &input);
         shown::run(started.await?)
     }
 
@@ -197,7 +203,13 @@ impl<W: Adapters> api::WorkflowsApi for Workflows<W> {
     ) -> Result<api::RunPage, Problem> {
         let order = query.sort.unwrap_or(CreationOrder::CreatedAtDescending);
         let cursor = query.cursor.as_deref();
-        let slice = slice(query.limit, cursor, order.as_str(), RunSort::CreatedAt)?;
+        let slice = slice(
+            "runs",
+            query.limit,
+            cursor,
+            order.as_str(),
+            RunSort::CreatedAt,
+        )?;
         let filter = RunFilter {
             pipeline: query.filter_pipeline_id.map(|id| PipelineId(id.as_u128())),
             status: query.filter_status.map(shown::domain_status),
@@ -209,7 +221,7 @@ impl<W: Adapters> api::WorkflowsApi for Workflows<W> {
         let data = page.items.into_iter().map(shown::run);
         Ok(api::RunPage {
             data: data.collect::<Result<_, _>>()?,
-            next_cursor: page::encode(order.as_str(), page.next),
+            next_cursor: page::encode("runs", order.as_str(), page.next),
         })
     }
 
@@ -226,7 +238,13 @@ impl<W: Adapters> api::WorkflowsApi for Workflows<W> {
     ) -> Result<api::StepPage, Problem> {
         let order = query.sort.unwrap_or(CreationOrder::CreatedAt);
         let cursor = query.cursor.as_deref();
-        let slice = slice(query.limit, cursor, order.as_str(), StepSort::CreatedAt)?;
+        let slice = slice(
+            "steps",
+            query.limit,
+            cursor,
+            order.as_str(),
+            StepSort::CreatedAt,
+        )?;
         let run = RunId(id.as_u128());
         let page = self
             .workflows
@@ -235,7 +253,7 @@ impl<W: Adapters> api::WorkflowsApi for Workflows<W> {
         let data = page.items.into_iter().map(shown::step);
         Ok(api::StepPage {
             data: data.collect::<Result<_, _>>()?,
-            next_cursor: page::encode(order.as_str(), page.next),
+            next_cursor: page::encode("steps", order.as_str(), page.next),
         })
     }
 
@@ -246,7 +264,7 @@ impl<W: Adapters> api::WorkflowsApi for Workflows<W> {
         query: api::ListRunLogsQuery,
     ) -> Result<api::LogPage, Problem> {
         let limit = page::limit(query.limit);
-        let after: Option<u64> = page::decode(LOG_ORDER, query.cursor.as_deref())?;
+        let after: Option<u64> = page::decode("logs", LOG_ORDER, query.cursor.as_deref())?;
         let after = after.unwrap_or_default().min(position::MAX_LINE);
         let step_run = query.filter_run_step_id.map(|id| StepRunId(id.as_u128()));
         let (organization, run) = (organization(caller), RunId(id.as_u128()));
@@ -260,7 +278,7 @@ impl<W: Adapters> api::WorkflowsApi for Workflows<W> {
         let next = lines.last().filter(|_| more).map(|line| line.sequence);
         Ok(api::LogPage {
             data: lines.into_iter().map(shown::log_line).collect(),
-            next_cursor: page::encode(LOG_ORDER, next),
+            next_cursor: page::encode("logs", LOG_ORDER, next),
         })
     }
 

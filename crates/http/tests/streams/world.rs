@@ -13,7 +13,9 @@ use std::{
 use actix_web::{App, test, web};
 use archesai_auth::Identity;
 use archesai_http::{
-    Gate, GateParts, Identities, Live, Problem, Settings, generated::workflows::routes,
+    Gate, Identities, Live, Problem, Room, Settings,
+    erased::{AnyIdempotencyKeys, AnyRateLimiter},
+    generated::workflows::routes,
     handlers::Workflows,
 };
 use archesai_organizations::Role;
@@ -129,13 +131,13 @@ impl archesai_workflows::Ids for Plain {
     }
 }
 
-impl archesai_auth::Clock for Plain {
+impl archesai_platform::system::Clock for Plain {
     fn now(&self) -> SystemTime {
         self.time()
     }
 }
 
-impl archesai_auth::Ids for Plain {
+impl archesai_platform::system::Ids for Plain {
     fn next(&self) -> u128 {
         self.count()
     }
@@ -166,11 +168,11 @@ impl IdempotencyKeys for Plain {
         Ok(Claim::Ours)
     }
 
-    async fn finish(&self, _key: &RequestKey, _answer: &[u8]) -> PlatformResult<()> {
+    async fn finish(&self, _: &RequestKey, _: SystemTime, _: &[u8]) -> PlatformResult<()> {
         Ok(())
     }
 
-    async fn release(&self, _key: &RequestKey) -> PlatformResult<()> {
+    async fn release(&self, _: &RequestKey, _: SystemTime) -> PlatformResult<()> {
         Ok(())
     }
 
@@ -330,19 +332,21 @@ impl World {
         };
         let listeners = Listeners(broadcast::Sender::new(16));
         let tokens = Arc::new(Tokens::default());
-        let gate = Gate::new(GateParts {
+        let gate = Gate {
             identities: Arc::clone(&tokens) as Arc<dyn Identities>,
-            limiter: plain.clone(),
-            idempotency: plain.clone(),
+            limiter: AnyRateLimiter::new(plain.clone()),
+            idempotency: AnyIdempotencyKeys::new(plain.clone()),
             vault: Arc::new(plain.clone()),
             clock: Arc::new(plain.clone()),
             ids: Arc::new(plain.clone()),
+            room: Room::new(usize::MAX),
+            stopping: Arc::new(|| false),
             settings: Settings {
                 stream_poll: poll,
                 stream_heartbeat: heartbeat,
                 ..Settings::default()
             },
-        });
+        };
         Self {
             service: Arc::new(service),
             live: Arc::new(Live::start(Logged(store), &listeners, 2)),
@@ -368,6 +372,7 @@ impl World {
         let steps: Vec<_> = steps.collect();
         let definition = format!(r#"{{"steps": [{}]}}"#, steps.join(","));
         let new = NewPipeline {
+            id: PipelineId(self.plain.count()),
             name: "p".to_owned(),
             description: None,
             definition: serde_json::from_str(&definition).unwrap(),
@@ -376,7 +381,7 @@ impl World {
         self.pipelines.lock().unwrap().push(pipeline.id);
         let input = Json::Object(BTreeMap::new());
         self.service
-            .start_run(ME, pipeline.id, &input)
+            .start_run(ME, RunId(self.plain.count()), pipeline.id, &input)
             .await
             .unwrap()
             .id

@@ -13,6 +13,8 @@ const PREFIX: &str = "ari_";
 /// Whom to invite.
 #[derive(Clone, Debug)]
 pub struct NewInvitation {
+    /// The identity it gets; the same one again where the request may have been carried out before.
+    pub id: InvitationId,
     /// Their address, checked and in lower case.
     pub email: String,
     /// As what.
@@ -24,7 +26,9 @@ impl<A: Adapters> Service<A> {
     ///
     /// # Errors
     ///
-    /// [`Error::RoleTooSmall`] if the actor would give more than they may.
+    /// [`Error::RoleTooSmall`] if the actor would give more than they may;
+    /// [`Error::AlreadyExists`] if the identity is taken: were it by this very request, its
+    /// token is lost all the same.
     pub async fn invite(
         &self,
         actor: Actor,
@@ -37,7 +41,7 @@ impl<A: Adapters> Service<A> {
         let now = self.clock.now();
         let token = self.opaque_tokens.generate(PREFIX);
         let invitation = Invitation {
-            id: InvitationId(self.ids.next()),
+            id: new.id,
             organization_id: organization,
             email: new.email,
             role: new.role,

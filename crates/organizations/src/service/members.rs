@@ -4,6 +4,7 @@ use crate::{
     Actor, Cache, Error, Event, Member, MemberId, OrganizationId, Page, Result, Role, Service,
     Slice, UserId,
     ports::{Repository, Scope, Sort, Store, Transaction},
+    read_through,
     service::Adapters,
 };
 
@@ -14,21 +15,11 @@ impl<A: Adapters> Service<A> {
         organization: OrganizationId,
         user: UserId,
     ) -> Result<Option<Member>> {
-        if let Ok(Some(member)) = self.members.get(&(organization, user)).await {
-            return Ok(Some(member));
-        }
-        let member = self.store.find_member_of(organization, user).await?;
-        if let Some(member) = &member {
-            self.remember(member).await;
-            // It may have changed between the read and the write to the cache;
-            // a second look closes that gap.
-            let again = self.store.find_member_of(organization, user).await?;
-            if again.as_ref() != Some(member) {
-                self.forget_member(organization, user).await;
-                return Ok(again);
-            }
-        }
-        Ok(member)
+        let ttl = self.settings.cache_ttl;
+        read_through(&self.members, &(organization, user), ttl, || {
+            self.store.find_member_of(organization, user)
+        })
+        .await
     }
 
     /// The members of an organization.
@@ -40,23 +31,37 @@ impl<A: Adapters> Service<A> {
         self.store.list_members(organization, slice).await
     }
 
-    /// Gives a member another role.
+    /// Finds a member.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::RoleTooSmall`] if the actor is no owner and
+    /// [`Error::NotFound`]
+    pub async fn member(&self, organization: OrganizationId, id: MemberId) -> Result<Member> {
+        let found = self.store.find_member(organization, id).await?;
+        found.ok_or(Error::NotFound)
+    }
+
+    /// Gives a member another role, if the one they have is one of those expected.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::VersionConflict`], [`Error::RoleTooSmall`] if the actor is no owner and
     /// the change makes or unmakes one, [`Error::LastOwner`]
     pub async fn change_role(
         &self,
         actor: Actor,
         organization: OrganizationId,
         id: MemberId,
+        expected: Option<&[Role]>,
         role: Role,
     ) -> Result<Member> {
         let transaction = self.store.begin(Scope::Organization(organization)).await?;
         transaction.lock_organization(organization).await?;
         let found = transaction.find_member(organization, id).await?;
         let mut member = found.ok_or(Error::NotFound)?;
+        if expected.is_some_and(|expected| !expected.contains(&member.role)) {
+            return Err(Error::VersionConflict);
+        }
         if member.role == role {
             return Ok(member);
         }
@@ -79,7 +84,7 @@ impl<A: Adapters> Service<A> {
             .record(&self.event(organization, actor.user_id, event))
             .await?;
         transaction.commit().await?;
-        self.remember(&member).await;
+        self.forget_member(organization, member.user_id).await;
         Ok(member)
     }
 
@@ -126,15 +131,6 @@ impl<A: Adapters> Service<A> {
     /// Drops what this node remembers of a membership that changed on another node.
     pub async fn forget_member(&self, organization: OrganizationId, user: UserId) {
         _ = self.members.remove(&(organization, user)).await;
-    }
-
-    /// Writes a membership through to the cache, whose failure costs only time.
-    async fn remember(&self, member: &Member) {
-        let key = (member.organization_id, member.user_id);
-        _ = self
-            .members
-            .put(&key, member, self.settings.cache_ttl)
-            .await;
     }
 }
 

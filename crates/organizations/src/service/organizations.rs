@@ -1,21 +1,35 @@
 //! Making, changing and deleting organizations.
 
 use crate::{
-    Cache, Error, Event, Member, MemberId, Membership, Organization, OrganizationId, Page, Plan,
-    Result, Role, Service, Slice, UserId,
+    Error, Event, Member, MemberId, Membership, Organization, OrganizationId, Page, Plan, Result,
+    Role, Service, Slice, UserId,
     organization::check_name,
     ports::{Repository, Scope, Sort, Store, Transaction},
     service::Adapters,
 };
 
 impl<A: Adapters> Service<A> {
-    /// Makes an organization with its maker as owner.
+    /// Makes an organization with its maker as owner; answers the one that the user
+    /// belongs to already under this identity.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for a name.
-    pub async fn create(&self, user: UserId, name: &str) -> Result<Membership> {
-        self.found(user, name, None).await
+    /// [`Error::Invalid`] for a name; [`Error::AlreadyExists`] if the identity is another's.
+    pub async fn create(&self, user: UserId, id: OrganizationId, name: &str) -> Result<Membership> {
+        match self.found(user, id, name, None).await {
+            Err(Error::AlreadyExists) => {
+                let member = self.store.find_member_of(id, user).await?;
+                let organization = self.store.find_organization(id).await?;
+                let (Some(member), Some(organization)) = (member, organization) else {
+                    return Err(Error::AlreadyExists);
+                };
+                Ok(Membership {
+                    organization,
+                    role: member.role,
+                })
+            }
+            made => made,
+        }
     }
 
     /// Where a user works when they sign in: their personal organization, or
@@ -24,10 +38,9 @@ impl<A: Adapters> Service<A> {
         if let Some(home) = self.find_home(user).await? {
             return Ok(home);
         }
-        match self
-            .found(user, &personal_name(user_name), Some(user))
-            .await
-        {
+        let id = OrganizationId(self.ids.next());
+        let name = personal_name(user_name);
+        match self.found(user, id, &name, Some(user)).await {
             Ok(membership) => Ok(membership.organization.id),
             // Another sign-in was faster.
             Err(Error::AlreadyHasPersonal) => self.find_home(user).await?.ok_or(Error::NotFound),
@@ -52,7 +65,7 @@ impl<A: Adapters> Service<A> {
             .ok_or(Error::NotFound)
     }
 
-    /// Changes an organization, if the stored version is still the expected one.
+    /// Changes an organization, if the stored version is one of those expected.
     ///
     /// # Errors
     ///
@@ -61,11 +74,11 @@ impl<A: Adapters> Service<A> {
         &self,
         actor: UserId,
         id: OrganizationId,
-        expected_version: Option<u64>,
+        expected: Option<&[u64]>,
         name: Option<String>,
     ) -> Result<Organization> {
         let mut organization = self.organization(id).await?;
-        if expected_version.is_some_and(|version| version != organization.version) {
+        if expected.is_some_and(|expected| !expected.contains(&organization.version)) {
             return Err(Error::VersionConflict);
         }
         if let Some(name) = name {
@@ -97,17 +110,25 @@ impl<A: Adapters> Service<A> {
             descending: false,
         };
         let transaction = self.store.begin(Scope::Organization(id)).await?;
-        let members = transaction.list_members(id, &everyone).await?;
-        let event = Event::OrganizationDeleted {
-            organization_id: id,
-        };
-        transaction.record(&self.event(id, actor, event)).await?;
+        transaction.lock_organization(id).await?;
+        let members = transaction.list_members(id, &everyone).await?.items;
         if !transaction.delete_organization(id).await? {
             return Err(Error::NotFound);
         }
+        // Every node forgets the members by events of their own.
+        let removed = members.iter().map(|member| Event::MemberRemoved {
+            member_id: member.id,
+            user_id: member.user_id,
+        });
+        let deleted = Event::OrganizationDeleted {
+            organization_id: id,
+        };
+        for event in removed.chain([deleted]) {
+            transaction.record(&self.event(id, actor, event)).await?;
+        }
         transaction.commit().await?;
-        for member in members.items {
-            _ = self.members.remove(&(id, member.user_id)).await;
+        for member in members {
+            self.forget_member(id, member.user_id).await;
         }
         Ok(())
     }
@@ -135,12 +156,13 @@ impl<A: Adapters> Service<A> {
     async fn found(
         &self,
         user: UserId,
+        id: OrganizationId,
         name: &str,
         personal_of: Option<UserId>,
     ) -> Result<Membership> {
         let now = self.clock.now();
         let organization = Organization {
-            id: OrganizationId(self.ids.next()),
+            id,
             name: check_name(name)?,
             plan: Plan::default(),
             credits: 0,
@@ -149,7 +171,6 @@ impl<A: Adapters> Service<A> {
             created_at: now,
             updated_at: now,
         };
-        let id = organization.id;
         let owner = Member {
             id: MemberId(self.ids.next()),
             user_id: user,

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use archesai_auth::{
-    Adapters, ApiKey, Clock, Ids, Service, Session, SessionId, Settings, SigningKeyId, User,
-    UserId,
+    Adapters, ApiKey, ApiKeyId, Clock, Ids, Service, Session, SessionId, Settings, SigningKeyId,
+    User, UserId,
     ports::{Repository, TokenDigest},
 };
 use archesai_crypto::{Argon2Passwords, JwtTokens, RandomTokens};
-use archesai_memory::MemoryCache;
 
 use crate::{
     compose::{Infrastructure, OrganizationsAdapters, translate::Homes},
@@ -23,7 +22,7 @@ pub struct AuthAdapters;
 impl Adapters for AuthAdapters {
     type Store = AnyStore;
     type Sessions = AnyCache<SessionId, Session>;
-    type ApiKeys = AnyCache<TokenDigest, ApiKey>;
+    type ApiKeys = AnyCache<ApiKeyId, (ApiKey, TokenDigest)>;
     type Users = AnyCache<UserId, User>;
     type Passwords = Argon2Passwords;
     type AccessTokens = JwtTokens;
@@ -42,15 +41,15 @@ pub(super) async fn compose(
         cache_ttl: config.cache_ttl,
         ..Settings::default()
     };
-    let store = AnyStore::new(infrastructure.database.store());
+    let store = infrastructure.auth_store();
     let access_tokens = signing_keys(&store, infrastructure, &settings)
         .await
         .context("the signing keys cannot be used; was the master key changed?")?;
     Ok(Service {
         store,
-        sessions: AnyCache::new(MemoryCache::new(config.cache_entries)),
-        api_keys: AnyCache::new(MemoryCache::new(config.cache_entries)),
-        users: AnyCache::new(MemoryCache::new(config.cache_entries)),
+        sessions: infrastructure.auth_cache(),
+        api_keys: infrastructure.auth_cache(),
+        users: infrastructure.auth_cache(),
         passwords: Argon2Passwords::new(config.parallel_password_hashes),
         access_tokens,
         opaque_tokens: RandomTokens,

@@ -81,11 +81,13 @@ impl Artifacts for SharedArtifacts {
         &self,
         actor: Actor,
         id: ArtifactId,
+        text: Option<String>,
         passages: Vec<Passage>,
     ) -> Result<()> {
+        let (organization, actor) = (organization(actor), Some(user(actor)));
         let stored = self
             .0
-            .store_passages(organization(actor), Some(user(actor)), id, passages);
+            .store_passages(organization, actor, id, text, passages);
         logged(stored.await).map(drop)
     }
 }
@@ -221,7 +223,7 @@ fn web_failed(error: &archesai_egress::Error) -> ToolError {
     }
     let code = match error {
         Error::Url { .. } | Error::Method { .. } | Error::Header { .. } => "invalid_request",
-        Error::Address { .. } | Error::Host { .. } | Error::Port { .. } => "address_refused",
+        Error::Address { .. } | Error::Host { .. } => "address_refused",
         Error::NoAddress { .. } => "host_not_found",
         Error::Connect { .. } => "connection_failed",
         Error::Broken { .. } => "connection_broken",

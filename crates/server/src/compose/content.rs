@@ -6,9 +6,9 @@ use anyhow::Context;
 use archesai_ai::{
     EmbeddingModel, EmbeddingOptions, Embeddings, LocalModel, OpenAi, OpenAiOptions,
 };
-use archesai_content::{Adapters, Artifact, ArtifactId, OrganizationId, Service, Settings};
-use archesai_memory::{MemoryCache, MemoryWakeups};
-use archesai_storage::Blobs;
+use archesai_content::{
+    Adapters, Artifact, ArtifactId, OrganizationId, Service, Settings, ports::Wakeups,
+};
 use archesai_tools::Extractor;
 
 use crate::{
@@ -32,25 +32,23 @@ impl Adapters for ContentAdapters {
     type Blobs = AnyBlobs;
     type Embedder = Embeddings;
     type TextExtractor = Extractor;
-    type Wakeups = MemoryWakeups;
+    type Wakeups = Arc<dyn Wakeups>;
 }
 
 pub(super) async fn compose(
     config: &Config,
     infrastructure: &Infrastructure,
 ) -> anyhow::Result<Service<ContentAdapters>> {
-    let folder = config.data_dir.join("files");
-    let blobs = Blobs::on_disk(&folder).await.with_context(|| {
-        let folder = folder.display();
-        format!("the folder {folder} for files cannot be made; set data_dir to one that can")
-    })?;
     Ok(Service {
-        store: AnyStore::new(infrastructure.database.store()),
-        artifacts: AnyCache::new(MemoryCache::new(config.cache_entries)),
-        blobs: AnyBlobs::new(blobs),
+        store: infrastructure.content_store(),
+        artifacts: infrastructure.content_cache(),
+        blobs: infrastructure.blobs(),
         embedder: embeddings(config).await?,
-        extractor: Extractor::default(),
-        wakeups: infrastructure.indexing.clone(),
+        extractor: match &config.program {
+            Some(program) => Extractor::default().apart(program.clone()),
+            None => Extractor::default(),
+        },
+        wakeups: infrastructure.wake_indexing(),
         clock: Arc::clone(&infrastructure.system) as _,
         ids: Arc::clone(&infrastructure.system) as _,
         settings: Settings {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use archesai_crypto::RandomTokens;
-use archesai_memory::MemoryCache;
 use archesai_organizations::{Adapters, Member, OrganizationId, Service, Settings, UserId};
 
 use crate::{
@@ -26,8 +25,8 @@ pub(super) fn compose(
     infrastructure: &Infrastructure,
 ) -> Service<OrganizationsAdapters> {
     Service {
-        store: AnyStore::new(infrastructure.database.store()),
-        members: AnyCache::new(MemoryCache::new(config.cache_entries)),
+        store: infrastructure.organizations_store(),
+        members: infrastructure.organizations_cache(),
         opaque_tokens: RandomTokens,
         clock: Arc::clone(&infrastructure.system) as _,
         ids: Arc::clone(&infrastructure.system) as _,

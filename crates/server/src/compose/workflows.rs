@@ -36,10 +36,10 @@ pub(super) fn compose(
         clock: Arc::clone(&infrastructure.system) as _,
     };
     Ok(Service {
-        store: AnyStore::new(infrastructure.database.store()),
+        store: infrastructure.workflows_store(),
         toolbox: Toolbox::new(&parts)?,
         expressions: Language,
-        wakeups: Arc::new(infrastructure.steps.clone()),
+        wakeups: infrastructure.wake_steps(),
         clock: Arc::clone(&infrastructure.system) as _,
         ids: Arc::clone(&infrastructure.system) as _,
         definitions: Definitions::default(),

@@ -1,6 +1,6 @@
 //! What is set, and where.
 
-use std::{collections::BTreeMap, env, fmt, path::Path};
+use std::{collections::BTreeMap, env, ffi::OsString, fmt, path::Path};
 
 use clap::ArgMatches;
 
@@ -46,26 +46,29 @@ impl std::error::Error for InvalidConfig {}
 pub struct Effective(BTreeMap<&'static str, (String, Source)>);
 
 impl Effective {
-    /// Finds out what is set. `environment` looks a variable up.
+    /// Finds out what is set, in the environment among others.
     ///
     /// # Errors
     ///
-    /// [`InvalidConfig`] if the file cannot be read or sets what cannot be set.
+    /// [`InvalidConfig`] if the file cannot be read, or if it or the environment
+    /// sets what cannot be set.
     pub fn find(
         flags: &ArgMatches,
-        environment: impl Fn(&str) -> Option<String>,
+        environment: &Environment,
         file: Option<&Path>,
     ) -> Result<Self, InvalidConfig> {
+        check_names(environment)?;
         let file = match file {
             Some(path) => read_file(path)?,
             None => BTreeMap::new(),
         };
         let find = |setting: &Setting| {
             let flag = flags.get_one::<String>(setting.name).cloned();
+            let variable = environment.get(&variable(setting)).cloned();
             flag.map(|value| (value, Source::Flag))
-                .or_else(|| Some((environment(&variable(setting))?, Source::Environment)))
+                .or_else(|| variable.map(|value| (value, Source::Environment)))
                 .or_else(|| file.get(setting.name).cloned())
-                .unwrap_or_else(|| (default(setting, &environment), Source::Default))
+                .unwrap_or_else(|| (default(setting, environment), Source::Default))
         };
         Ok(Self(
             SETTINGS
@@ -95,24 +98,62 @@ impl Effective {
     }
 }
 
+/// The variables of an environment that are not empty.
+pub type Environment = BTreeMap<String, String>;
+
 /// The environment of the process. This is the one place that reads it.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place that reads the environment"
 )]
-pub fn process_environment(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
+pub fn process_environment() -> Environment {
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    env::vars_os()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| (text(name), text(value)))
+        .collect()
 }
+
+/// What the environment variables of settings begin with.
+const PREFIX: &str = "ARCHESAI_";
 
 /// The environment variable of a setting.
 pub fn variable(setting: &Setting) -> String {
-    format!("ARCHESAI_{}", setting.name.to_uppercase())
+    format!("{PREFIX}{}", setting.name.to_uppercase())
 }
 
-fn default(setting: &Setting, environment: impl Fn(&str) -> Option<String>) -> String {
-    let home = environment("HOME").unwrap_or_else(|| ".".to_owned());
-    let data = environment("XDG_DATA_HOME").unwrap_or_else(|| format!("{home}/.local/share"));
-    let cache = environment("XDG_CACHE_HOME").unwrap_or_else(|| format!("{home}/.cache"));
+/// Refuses variables that look like settings and are none.
+fn check_names(environment: &Environment) -> Result<(), InvalidConfig> {
+    for name in environment.keys().filter(|name| name.starts_with(PREFIX)) {
+        if !SETTINGS.iter().any(|setting| variable(setting) == *name) {
+            return Err(InvalidConfig(unknown(name, variable)));
+        }
+    }
+    Ok(())
+}
+
+/// Says that there is no setting of a name, and which one may be meant.
+fn unknown(name: &str, spelt: impl Fn(&Setting) -> String) -> String {
+    let bare = name.strip_prefix(PREFIX).unwrap_or(name).to_lowercase();
+    let distance = |setting: &&Setting| strsim::osa_distance(setting.name, &bare);
+    let nearest = SETTINGS.iter().min_by_key(distance);
+    // A third of the letters may be wrong, and one always.
+    match nearest.filter(|setting| distance(setting) <= (bare.len() / 3).max(1)) {
+        Some(near) => {
+            let near = spelt(near);
+            format!("there is no setting `{name}`; did you mean `{near}`?")
+        }
+        None => {
+            format!("there is no setting `{name}`; `archesai config show` lists them all")
+        }
+    }
+}
+
+fn default(setting: &Setting, environment: &Environment) -> String {
+    let get = |name: &str| environment.get(name).cloned();
+    let home = get("HOME").unwrap_or_else(|| ".".to_owned());
+    let data = get("XDG_DATA_HOME").unwrap_or_else(|| format!("{home}/.local/share"));
+    let cache = get("XDG_CACHE_HOME").unwrap_or_else(|| format!("{home}/.cache"));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     setting
         .default
@@ -129,9 +170,7 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, (String, Source)>, InvalidC
     let mut values = BTreeMap::new();
     for (key, value) in table {
         if !SETTINGS.iter().any(|setting| setting.name == key) {
-            return Err(fail(&format_args!(
-                "there is no setting `{key}`; `archesai config show` lists them all"
-            )));
+            return Err(fail(&unknown(&key, |setting| setting.name.to_owned())));
         }
         let value = match value {
             toml::Value::String(text) => text,

@@ -52,6 +52,10 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("log_format", "text", "How it is logged: `text` or `json`"),
     secret(
+        "metrics_token",
+        "What /metrics is asked with; if not set, it answers its own machine alone",
+    ),
+    secret(
         "master_key",
         "The key-encryption key: 32 bytes in base64; made and kept in the data folder if not set",
     ),
@@ -127,8 +131,13 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "caller_requests_per_minute",
-        "6000000",
+        "60000",
         "How many requests a user may make",
+    ),
+    setting(
+        "max_requests",
+        "512",
+        "How many requests are worked on at once; more are turned away",
     ),
     setting(
         "idempotency_ttl",
@@ -171,6 +180,11 @@ pub const SETTINGS: &[Setting] = &[
         "retry_scale",
         "1",
         "What every wait before a retry is multiplied by",
+    ),
+    setting(
+        "shutdown_delay",
+        "500ms",
+        "How long requests are still taken after /readyz says that the server stops",
     ),
     setting(
         "shutdown_timeout",

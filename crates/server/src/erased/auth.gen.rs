@@ -17,6 +17,7 @@ trait DynRepository: Send + Sync {
     async fn find_user_by_email(&self, email: &Email) -> Result<Option<User>>;
     async fn find_users(&self, ids: &[UserId]) -> Result<Vec<User>>;
     async fn find_password_hash(&self, id: UserId) -> Result<Option<String>>;
+    async fn lock_user(&self, id: UserId) -> Result<()>;
     async fn insert_user(&self, user: &User, password_hash: &str) -> Result<()>;
     async fn update_user(&self, user: &User) -> Result<()>;
     async fn update_password_hash(&self, id: UserId, password_hash: &str) -> Result<()>;
@@ -33,9 +34,9 @@ trait DynRepository: Send + Sync {
     async fn switch_session(&self, session: &Session, new: &TokenDigest) -> Result<bool>;
     async fn list_sessions(&self, user: UserId, now: SystemTime) -> Result<Vec<Session>>;
     async fn delete_session(&self, id: SessionId) -> Result<bool>;
-    async fn delete_expired_sessions(&self, now: SystemTime) -> Result<u64>;
+    async fn list_expired_sessions(&self, now: SystemTime, limit: u32) -> Result<Vec<Session>>;
     async fn insert_api_key(&self, key: &ApiKey, token: &TokenDigest) -> Result<()>;
-    async fn find_api_key_by_token(&self, token: &TokenDigest) -> Result<Option<ApiKey>>;
+    async fn find_api_key(&self, id: ApiKeyId) -> Result<Option<(ApiKey, TokenDigest)>>;
     async fn list_api_keys(
         &self,
         organization: OrganizationId,
@@ -46,7 +47,7 @@ trait DynRepository: Send + Sync {
         organization: OrganizationId,
         user: UserId,
         id: ApiKeyId,
-    ) -> Result<Option<TokenDigest>>;
+    ) -> Result<bool>;
     async fn insert_signing_key(&self, key: &SigningKey) -> Result<()>;
     async fn list_signing_keys(&self) -> Result<Vec<SigningKey>>;
     async fn record(&self, event: &Recorded) -> Result<()>;
@@ -65,6 +66,9 @@ impl<T: Repository> DynRepository for T {
     }
     async fn find_password_hash(&self, id: UserId) -> Result<Option<String>> {
         Repository::find_password_hash(self, id).await
+    }
+    async fn lock_user(&self, id: UserId) -> Result<()> {
+        Repository::lock_user(self, id).await
     }
     async fn insert_user(&self, user: &User, password_hash: &str) -> Result<()> {
         Repository::insert_user(self, user, password_hash).await
@@ -104,14 +108,14 @@ impl<T: Repository> DynRepository for T {
     async fn delete_session(&self, id: SessionId) -> Result<bool> {
         Repository::delete_session(self, id).await
     }
-    async fn delete_expired_sessions(&self, now: SystemTime) -> Result<u64> {
-        Repository::delete_expired_sessions(self, now).await
+    async fn list_expired_sessions(&self, now: SystemTime, limit: u32) -> Result<Vec<Session>> {
+        Repository::list_expired_sessions(self, now, limit).await
     }
     async fn insert_api_key(&self, key: &ApiKey, token: &TokenDigest) -> Result<()> {
         Repository::insert_api_key(self, key, token).await
     }
-    async fn find_api_key_by_token(&self, token: &TokenDigest) -> Result<Option<ApiKey>> {
-        Repository::find_api_key_by_token(self, token).await
+    async fn find_api_key(&self, id: ApiKeyId) -> Result<Option<(ApiKey, TokenDigest)>> {
+        Repository::find_api_key(self, id).await
     }
     async fn list_api_keys(
         &self,
@@ -125,7 +129,7 @@ impl<T: Repository> DynRepository for T {
         organization: OrganizationId,
         user: UserId,
         id: ApiKeyId,
-    ) -> Result<Option<TokenDigest>> {
+    ) -> Result<bool> {
         Repository::delete_api_key(self, organization, user, id).await
     }
     async fn insert_signing_key(&self, key: &SigningKey) -> Result<()> {
@@ -178,6 +182,10 @@ impl Repository for AnyStore {
         self.0.find_password_hash(id).await
     }
 
+    async fn lock_user(&self, id: UserId) -> Result<()> {
+        self.0.lock_user(id).await
+    }
+
     async fn insert_user(&self, user: &User, password_hash: &str) -> Result<()> {
         self.0.insert_user(user, password_hash).await
     }
@@ -227,16 +235,16 @@ impl Repository for AnyStore {
         self.0.delete_session(id).await
     }
 
-    async fn delete_expired_sessions(&self, now: SystemTime) -> Result<u64> {
-        self.0.delete_expired_sessions(now).await
+    async fn list_expired_sessions(&self, now: SystemTime, limit: u32) -> Result<Vec<Session>> {
+        self.0.list_expired_sessions(now, limit).await
     }
 
     async fn insert_api_key(&self, key: &ApiKey, token: &TokenDigest) -> Result<()> {
         self.0.insert_api_key(key, token).await
     }
 
-    async fn find_api_key_by_token(&self, token: &TokenDigest) -> Result<Option<ApiKey>> {
-        self.0.find_api_key_by_token(token).await
+    async fn find_api_key(&self, id: ApiKeyId) -> Result<Option<(ApiKey, TokenDigest)>> {
+        self.0.find_api_key(id).await
     }
 
     async fn list_api_keys(
@@ -252,7 +260,7 @@ impl Repository for AnyStore {
         organization: OrganizationId,
         user: UserId,
         id: ApiKeyId,
-    ) -> Result<Option<TokenDigest>> {
+    ) -> Result<bool> {
         self.0.delete_api_key(organization, user, id).await
     }
 
@@ -316,6 +324,10 @@ impl Repository for AnyTransaction {
         self.0.find_password_hash(id).await
     }
 
+    async fn lock_user(&self, id: UserId) -> Result<()> {
+        self.0.lock_user(id).await
+    }
+
     async fn insert_user(&self, user: &User, password_hash: &str) -> Result<()> {
         self.0.insert_user(user, password_hash).await
     }
@@ -365,16 +377,16 @@ impl Repository for AnyTransaction {
         self.0.delete_session(id).await
     }
 
-    async fn delete_expired_sessions(&self, now: SystemTime) -> Result<u64> {
-        self.0.delete_expired_sessions(now).await
+    async fn list_expired_sessions(&self, now: SystemTime, limit: u32) -> Result<Vec<Session>> {
+        self.0.list_expired_sessions(now, limit).await
     }
 
     async fn insert_api_key(&self, key: &ApiKey, token: &TokenDigest) -> Result<()> {
         self.0.insert_api_key(key, token).await
     }
 
-    async fn find_api_key_by_token(&self, token: &TokenDigest) -> Result<Option<ApiKey>> {
-        self.0.find_api_key_by_token(token).await
+    async fn find_api_key(&self, id: ApiKeyId) -> Result<Option<(ApiKey, TokenDigest)>> {
+        self.0.find_api_key(id).await
     }
 
     async fn list_api_keys(
@@ -390,7 +402,7 @@ impl Repository for AnyTransaction {
         organization: OrganizationId,
         user: UserId,
         id: ApiKeyId,
-    ) -> Result<Option<TokenDigest>> {
+    ) -> Result<bool> {
         self.0.delete_api_key(organization, user, id).await
     }
 
@@ -517,14 +529,24 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> AnyCache<K, V> {
 
 impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> for AnyCache<K, V> {
     async fn get(&self, key: &K) -> Result<Option<V>, CacheError> {
-        self.0.get(key).await
+        self.0
+            .get(key)
+            .await
+            .inspect(|found| super::cache_answered::<V>(found.is_some()))
+            .inspect_err(|error| super::cache_failed(error))
     }
 
     async fn put(&self, key: &K, value: &V, ttl: Duration) -> Result<(), CacheError> {
-        self.0.put(key, value, ttl).await
+        self.0
+            .put(key, value, ttl)
+            .await
+            .inspect_err(|error| super::cache_failed(error))
     }
 
     async fn remove(&self, key: &K) -> Result<(), CacheError> {
-        self.0.remove(key).await
+        self.0
+            .remove(key)
+            .await
+            .inspect_err(|error| super::cache_failed(error))
     }
 }

@@ -12,7 +12,7 @@ use archesai_content::{
     IndexStatus, Label, LabelId, LabelSort, ModelInfo, OrganizationId, Page, Recorded, Result,
     SearchFilter, Slice,
     ports::{
-        BlobDeletion, BlobReader, BlobWriter, Blobs, Claim, Embedder, ExtractedText,
+        BlobDeletion, BlobReader, BlobWriter, Blobs, Claim, Embedder, Erasure, ExtractedText,
         ExtractionError, IndexJob, NewIndex, Passage, Repository, Scope, Store, Stored,
         TextExtractor, Transaction, UnembeddedChunk,
     },
@@ -53,6 +53,7 @@ trait DynRepository: Send + Sync {
         id: ArtifactId,
     ) -> Result<Option<String>>;
     async fn insert_label(&self, organization: OrganizationId, label: &Label) -> Result<()>;
+    async fn find_label(&self, organization: OrganizationId, id: LabelId) -> Result<Option<Label>>;
     async fn ensure_labels(
         &self,
         organization: OrganizationId,
@@ -89,6 +90,19 @@ trait DynRepository: Send + Sync {
         organization: OrganizationId,
         blob_key: &str,
     ) -> Result<()>;
+    async fn begin_erasure(&self, organization: OrganizationId, now: SystemTime) -> Result<()>;
+    async fn claim_erasures(&self, claim: &Claim) -> Result<Vec<Erasure>>;
+    async fn schedule_erasure(
+        &self,
+        organization: OrganizationId,
+        due: Option<SystemTime>,
+    ) -> Result<()>;
+    async fn delete_passages(
+        &self,
+        organization: OrganizationId,
+        id: ArtifactId,
+        limit: u32,
+    ) -> Result<u32>;
     async fn claim_unindexed(&self, claim: &Claim) -> Result<Vec<IndexJob>>;
     async fn extend_index_claim(
         &self,
@@ -123,12 +137,25 @@ trait DynRepository: Send + Sync {
         model: &ModelInfo,
         claim: &Claim,
     ) -> Result<Vec<UnembeddedChunk>>;
+    async fn release_unembedded(
+        &self,
+        organization: OrganizationId,
+        passages: &[ChunkId],
+        due: SystemTime,
+    ) -> Result<()>;
     async fn store_embeddings(
         &self,
         organization: OrganizationId,
         model: &ModelInfo,
         embeddings: &[(ChunkId, Vec<f32>)],
-    ) -> Result<()>;
+    ) -> Result<Vec<ArtifactId>>;
+    async fn refuse_embedding(
+        &self,
+        organization: OrganizationId,
+        model: &ModelInfo,
+        passage: ChunkId,
+        error: &str,
+    ) -> Result<Option<ArtifactId>>;
     async fn list_models(&self, organization: OrganizationId) -> Result<Vec<ModelInfo>>;
     async fn search_semantic(
         &self,
@@ -196,6 +223,9 @@ impl<T: Repository> DynRepository for T {
     async fn insert_label(&self, organization: OrganizationId, label: &Label) -> Result<()> {
         Repository::insert_label(self, organization, label).await
     }
+    async fn find_label(&self, organization: OrganizationId, id: LabelId) -> Result<Option<Label>> {
+        Repository::find_label(self, organization, id).await
+    }
     async fn ensure_labels(
         &self,
         organization: OrganizationId,
@@ -248,6 +278,27 @@ impl<T: Repository> DynRepository for T {
     ) -> Result<()> {
         Repository::finish_blob_deletion(self, organization, blob_key).await
     }
+    async fn begin_erasure(&self, organization: OrganizationId, now: SystemTime) -> Result<()> {
+        Repository::begin_erasure(self, organization, now).await
+    }
+    async fn claim_erasures(&self, claim: &Claim) -> Result<Vec<Erasure>> {
+        Repository::claim_erasures(self, claim).await
+    }
+    async fn schedule_erasure(
+        &self,
+        organization: OrganizationId,
+        due: Option<SystemTime>,
+    ) -> Result<()> {
+        Repository::schedule_erasure(self, organization, due).await
+    }
+    async fn delete_passages(
+        &self,
+        organization: OrganizationId,
+        id: ArtifactId,
+        limit: u32,
+    ) -> Result<u32> {
+        Repository::delete_passages(self, organization, id, limit).await
+    }
     async fn claim_unindexed(&self, claim: &Claim) -> Result<Vec<IndexJob>> {
         Repository::claim_unindexed(self, claim).await
     }
@@ -294,13 +345,30 @@ impl<T: Repository> DynRepository for T {
     ) -> Result<Vec<UnembeddedChunk>> {
         Repository::claim_unembedded(self, model, claim).await
     }
+    async fn release_unembedded(
+        &self,
+        organization: OrganizationId,
+        passages: &[ChunkId],
+        due: SystemTime,
+    ) -> Result<()> {
+        Repository::release_unembedded(self, organization, passages, due).await
+    }
     async fn store_embeddings(
         &self,
         organization: OrganizationId,
         model: &ModelInfo,
         embeddings: &[(ChunkId, Vec<f32>)],
-    ) -> Result<()> {
+    ) -> Result<Vec<ArtifactId>> {
         Repository::store_embeddings(self, organization, model, embeddings).await
+    }
+    async fn refuse_embedding(
+        &self,
+        organization: OrganizationId,
+        model: &ModelInfo,
+        passage: ChunkId,
+        error: &str,
+    ) -> Result<Option<ArtifactId>> {
+        Repository::refuse_embedding(self, organization, model, passage, error).await
     }
     async fn list_models(&self, organization: OrganizationId) -> Result<Vec<ModelInfo>> {
         Repository::list_models(self, organization).await
@@ -405,6 +473,10 @@ impl Repository for AnyStore {
         self.0.insert_label(organization, label).await
     }
 
+    async fn find_label(&self, organization: OrganizationId, id: LabelId) -> Result<Option<Label>> {
+        self.0.find_label(organization, id).await
+    }
+
     async fn ensure_labels(
         &self,
         organization: OrganizationId,
@@ -469,6 +541,31 @@ impl Repository for AnyStore {
         self.0.finish_blob_deletion(organization, blob_key).await
     }
 
+    async fn begin_erasure(&self, organization: OrganizationId, now: SystemTime) -> Result<()> {
+        self.0.begin_erasure(organization, now).await
+    }
+
+    async fn claim_erasures(&self, claim: &Claim) -> Result<Vec<Erasure>> {
+        self.0.claim_erasures(claim).await
+    }
+
+    async fn schedule_erasure(
+        &self,
+        organization: OrganizationId,
+        due: Option<SystemTime>,
+    ) -> Result<()> {
+        self.0.schedule_erasure(organization, due).await
+    }
+
+    async fn delete_passages(
+        &self,
+        organization: OrganizationId,
+        id: ArtifactId,
+        limit: u32,
+    ) -> Result<u32> {
+        self.0.delete_passages(organization, id, limit).await
+    }
+
     async fn claim_unindexed(&self, claim: &Claim) -> Result<Vec<IndexJob>> {
         self.0.claim_unindexed(claim).await
     }
@@ -527,14 +624,35 @@ impl Repository for AnyStore {
         self.0.claim_unembedded(model, claim).await
     }
 
+    async fn release_unembedded(
+        &self,
+        organization: OrganizationId,
+        passages: &[ChunkId],
+        due: SystemTime,
+    ) -> Result<()> {
+        self.0.release_unembedded(organization, passages, due).await
+    }
+
     async fn store_embeddings(
         &self,
         organization: OrganizationId,
         model: &ModelInfo,
         embeddings: &[(ChunkId, Vec<f32>)],
-    ) -> Result<()> {
+    ) -> Result<Vec<ArtifactId>> {
         self.0
             .store_embeddings(organization, model, embeddings)
+            .await
+    }
+
+    async fn refuse_embedding(
+        &self,
+        organization: OrganizationId,
+        model: &ModelInfo,
+        passage: ChunkId,
+        error: &str,
+    ) -> Result<Option<ArtifactId>> {
+        self.0
+            .refuse_embedding(organization, model, passage, error)
             .await
     }
 
@@ -656,6 +774,10 @@ impl Repository for AnyTransaction {
         self.0.insert_label(organization, label).await
     }
 
+    async fn find_label(&self, organization: OrganizationId, id: LabelId) -> Result<Option<Label>> {
+        self.0.find_label(organization, id).await
+    }
+
     async fn ensure_labels(
         &self,
         organization: OrganizationId,
@@ -720,6 +842,31 @@ impl Repository for AnyTransaction {
         self.0.finish_blob_deletion(organization, blob_key).await
     }
 
+    async fn begin_erasure(&self, organization: OrganizationId, now: SystemTime) -> Result<()> {
+        self.0.begin_erasure(organization, now).await
+    }
+
+    async fn claim_erasures(&self, claim: &Claim) -> Result<Vec<Erasure>> {
+        self.0.claim_erasures(claim).await
+    }
+
+    async fn schedule_erasure(
+        &self,
+        organization: OrganizationId,
+        due: Option<SystemTime>,
+    ) -> Result<()> {
+        self.0.schedule_erasure(organization, due).await
+    }
+
+    async fn delete_passages(
+        &self,
+        organization: OrganizationId,
+        id: ArtifactId,
+        limit: u32,
+    ) -> Result<u32> {
+        self.0.delete_passages(organization, id, limit).await
+    }
+
     async fn claim_unindexed(&self, claim: &Claim) -> Result<Vec<IndexJob>> {
         self.0.claim_unindexed(claim).await
     }
@@ -778,14 +925,35 @@ impl Repository for AnyTransaction {
         self.0.claim_unembedded(model, claim).await
     }
 
+    async fn release_unembedded(
+        &self,
+        organization: OrganizationId,
+        passages: &[ChunkId],
+        due: SystemTime,
+    ) -> Result<()> {
+        self.0.release_unembedded(organization, passages, due).await
+    }
+
     async fn store_embeddings(
         &self,
         organization: OrganizationId,
         model: &ModelInfo,
         embeddings: &[(ChunkId, Vec<f32>)],
-    ) -> Result<()> {
+    ) -> Result<Vec<ArtifactId>> {
         self.0
             .store_embeddings(organization, model, embeddings)
+            .await
+    }
+
+    async fn refuse_embedding(
+        &self,
+        organization: OrganizationId,
+        model: &ModelInfo,
+        passage: ChunkId,
+        error: &str,
+    ) -> Result<Option<ArtifactId>> {
+        self.0
+            .refuse_embedding(organization, model, passage, error)
             .await
     }
 
@@ -1068,14 +1236,24 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> AnyCache<K, V> {
 
 impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> for AnyCache<K, V> {
     async fn get(&self, key: &K) -> Result<Option<V>, CacheError> {
-        self.0.get(key).await
+        self.0
+            .get(key)
+            .await
+            .inspect(|found| super::cache_answered::<V>(found.is_some()))
+            .inspect_err(|error| super::cache_failed(error))
     }
 
     async fn put(&self, key: &K, value: &V, ttl: Duration) -> Result<(), CacheError> {
-        self.0.put(key, value, ttl).await
+        self.0
+            .put(key, value, ttl)
+            .await
+            .inspect_err(|error| super::cache_failed(error))
     }
 
     async fn remove(&self, key: &K) -> Result<(), CacheError> {
-        self.0.remove(key).await
+        self.0
+            .remove(key)
+            .await
+            .inspect_err(|error| super::cache_failed(error))
     }
 }

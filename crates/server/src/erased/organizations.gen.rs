@@ -462,14 +462,24 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> AnyCache<K, V> {
 
 impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> for AnyCache<K, V> {
     async fn get(&self, key: &K) -> Result<Option<V>, CacheError> {
-        self.0.get(key).await
+        self.0
+            .get(key)
+            .await
+            .inspect(|found| super::cache_answered::<V>(found.is_some()))
+            .inspect_err(|error| super::cache_failed(error))
     }
 
     async fn put(&self, key: &K, value: &V, ttl: Duration) -> Result<(), CacheError> {
-        self.0.put(key, value, ttl).await
+        self.0
+            .put(key, value, ttl)
+            .await
+            .inspect_err(|error| super::cache_failed(error))
     }
 
     async fn remove(&self, key: &K) -> Result<(), CacheError> {
-        self.0.remove(key).await
+        self.0
+            .remove(key)
+            .await
+            .inspect_err(|error| super::cache_failed(error))
     }
 }

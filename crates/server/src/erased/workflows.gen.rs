@@ -8,7 +8,7 @@ use archesai_workflows::{
     Cache, CacheError, Invocation, Json, LogEntry, LogLine, OrganizationId, Outcome, Page,
     Pipeline, PipelineId, Recorded, Result, Run, RunId, Slice, StepRun, StepRunId, ToolError,
     ToolSpec, Violation, WorkerId,
-    engine::{Changes, Claim, Lease, RunState, StepRow},
+    engine::{Changes, Claim, RunState, StepRow},
     ports::{
         PipelineSort, Repository, RunFilter, RunSort, Scope, StepResult, StepSort, StepValues,
         Store, Toolbox, Transaction,
@@ -83,6 +83,7 @@ trait DynRepository: Send + Sync {
         step_run: StepRunId,
         index: u32,
     ) -> Result<Option<Json>>;
+    async fn has_due(&self, now: SystemTime) -> Result<bool>;
     async fn claim(
         &self,
         worker: WorkerId,
@@ -95,10 +96,13 @@ trait DynRepository: Send + Sync {
         worker: WorkerId,
         lease: Duration,
         now: SystemTime,
-    ) -> Result<Vec<Lease>>;
+    ) -> Result<Vec<Claim>>;
     async fn expired(&self, limit: u32, now: SystemTime) -> Result<Vec<Claim>>;
-    async fn lock_runs(&self, runs: &[(OrganizationId, RunId)]) -> Result<Vec<RunState>>;
-    async fn held(&self, leases: &[Lease]) -> Result<Vec<Lease>>;
+    async fn lock_runs(
+        &self,
+        runs: &[(OrganizationId, RunId)],
+        items: &[StepRunId],
+    ) -> Result<Vec<RunState>>;
     async fn put_values(&self, values: &[StepValues]) -> Result<()>;
     async fn put_items(
         &self,
@@ -213,6 +217,9 @@ impl<T: Repository> DynRepository for T {
     ) -> Result<Option<Json>> {
         Repository::find_item(self, organization, step_run, index).await
     }
+    async fn has_due(&self, now: SystemTime) -> Result<bool> {
+        Repository::has_due(self, now).await
+    }
     async fn claim(
         &self,
         worker: WorkerId,
@@ -227,17 +234,18 @@ impl<T: Repository> DynRepository for T {
         worker: WorkerId,
         lease: Duration,
         now: SystemTime,
-    ) -> Result<Vec<Lease>> {
+    ) -> Result<Vec<Claim>> {
         Repository::heartbeat(self, worker, lease, now).await
     }
     async fn expired(&self, limit: u32, now: SystemTime) -> Result<Vec<Claim>> {
         Repository::expired(self, limit, now).await
     }
-    async fn lock_runs(&self, runs: &[(OrganizationId, RunId)]) -> Result<Vec<RunState>> {
-        Repository::lock_runs(self, runs).await
-    }
-    async fn held(&self, leases: &[Lease]) -> Result<Vec<Lease>> {
-        Repository::held(self, leases).await
+    async fn lock_runs(
+        &self,
+        runs: &[(OrganizationId, RunId)],
+        items: &[StepRunId],
+    ) -> Result<Vec<RunState>> {
+        Repository::lock_runs(self, runs, items).await
     }
     async fn put_values(&self, values: &[StepValues]) -> Result<()> {
         Repository::put_values(self, values).await
@@ -405,6 +413,10 @@ impl Repository for AnyStore {
         self.0.find_item(organization, step_run, index).await
     }
 
+    async fn has_due(&self, now: SystemTime) -> Result<bool> {
+        self.0.has_due(now).await
+    }
+
     async fn claim(
         &self,
         worker: WorkerId,
@@ -420,7 +432,7 @@ impl Repository for AnyStore {
         worker: WorkerId,
         lease: Duration,
         now: SystemTime,
-    ) -> Result<Vec<Lease>> {
+    ) -> Result<Vec<Claim>> {
         self.0.heartbeat(worker, lease, now).await
     }
 
@@ -428,12 +440,12 @@ impl Repository for AnyStore {
         self.0.expired(limit, now).await
     }
 
-    async fn lock_runs(&self, runs: &[(OrganizationId, RunId)]) -> Result<Vec<RunState>> {
-        self.0.lock_runs(runs).await
-    }
-
-    async fn held(&self, leases: &[Lease]) -> Result<Vec<Lease>> {
-        self.0.held(leases).await
+    async fn lock_runs(
+        &self,
+        runs: &[(OrganizationId, RunId)],
+        items: &[StepRunId],
+    ) -> Result<Vec<RunState>> {
+        self.0.lock_runs(runs, items).await
     }
 
     async fn put_values(&self, values: &[StepValues]) -> Result<()> {
@@ -614,6 +626,10 @@ impl Repository for AnyTransaction {
         self.0.find_item(organization, step_run, index).await
     }
 
+    async fn has_due(&self, now: SystemTime) -> Result<bool> {
+        self.0.has_due(now).await
+    }
+
     async fn claim(
         &self,
         worker: WorkerId,
@@ -629,7 +645,7 @@ impl Repository for AnyTransaction {
         worker: WorkerId,
         lease: Duration,
         now: SystemTime,
-    ) -> Result<Vec<Lease>> {
+    ) -> Result<Vec<Claim>> {
         self.0.heartbeat(worker, lease, now).await
     }
 
@@ -637,12 +653,12 @@ impl Repository for AnyTransaction {
         self.0.expired(limit, now).await
     }
 
-    async fn lock_runs(&self, runs: &[(OrganizationId, RunId)]) -> Result<Vec<RunState>> {
-        self.0.lock_runs(runs).await
-    }
-
-    async fn held(&self, leases: &[Lease]) -> Result<Vec<Lease>> {
-        self.0.held(leases).await
+    async fn lock_runs(
+        &self,
+        runs: &[(OrganizationId, RunId)],
+        items: &[StepRunId],
+    ) -> Result<Vec<RunState>> {
+        self.0.lock_runs(runs, items).await
     }
 
     async fn put_values(&self, values: &[StepValues]) -> Result<()> {
@@ -758,14 +774,24 @@ impl<K: Send + Sync + 'static, V: Send + Sync + 'static> AnyCache<K, V> {
 
 impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Cache<K, V> for AnyCache<K, V> {
     async fn get(&self, key: &K) -> Result<Option<V>, CacheError> {
-        self.0.get(key).await
+        self.0
+            .get(key)
+            .await
+            .inspect(|found| super::cache_answered::<V>(found.is_some()))
+            .inspect_err(|error| super::cache_failed(error))
     }
 
     async fn put(&self, key: &K, value: &V, ttl: Duration) -> Result<(), CacheError> {
-        self.0.put(key, value, ttl).await
+        self.0
+            .put(key, value, ttl)
+            .await
+            .inspect_err(|error| super::cache_failed(error))
     }
 
     async fn remove(&self, key: &K) -> Result<(), CacheError> {
-        self.0.remove(key).await
+        self.0
+            .remove(key)
+            .await
+            .inspect_err(|error| super::cache_failed(error))
     }
 }

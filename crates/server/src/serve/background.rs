@@ -2,9 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use archesai_memory::MemoryWakeups;
-use archesai_platform::idempotency::IdempotencyKeys;
-use archesai_worker::{Chore, StepSettings, Stop, Wake, Work, index, keep_house, relay, run_steps};
+use archesai_platform::{idempotency::IdempotencyKeys, system::Clock};
+use archesai_worker::{Chore, StepSettings, Stop, Work, index, keep_house, relay, run_steps};
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -18,15 +17,6 @@ const AFTER_GRACE: Duration = Duration::from_secs(5);
 
 /// How often what has had its time is swept away.
 const SWEEP: Duration = Duration::from_mins(1);
-
-/// Lets a worker wait for wake-ups within the process.
-struct InProcess(MemoryWakeups);
-
-impl Wake for InProcess {
-    async fn woken(&self) {
-        self.0.woken().await;
-    }
-}
 
 /// What runs in the background, and how to end it.
 pub(super) struct Background {
@@ -52,22 +42,22 @@ impl Background {
         };
         let steps = run_steps(
             Arc::clone(&services.workflows),
-            InProcess(infrastructure.steps.clone()),
+            infrastructure.steps_wake(),
             settings,
             stop.clone(),
         );
         let indexing = index(
             Arc::clone(&services.content),
-            InProcess(infrastructure.indexing.clone()),
+            infrastructure.indexing_wake(),
             config.poll_interval,
             stop.clone(),
         );
         let house = keep_house(chores(config, services, infrastructure), stop.clone());
         let relay = relay(
-            infrastructure.database.store(),
+            infrastructure.event_log(),
             Reactions {
                 services: services.clone(),
-                then: infrastructure.bus.clone(),
+                then: infrastructure.publisher(),
             },
             config.poll_interval,
             relay_stop.clone(),
@@ -138,7 +128,7 @@ where
 fn chores(config: &Config, services: &Services, infrastructure: &Infrastructure) -> Vec<Chore> {
     let ttl = config.idempotency_ttl;
     let clock = Arc::clone(&infrastructure.system);
-    let keys = infrastructure.database.store();
+    let keys = Arc::new(infrastructure.idempotency_keys());
     vec![
         chore("sessions", Arc::clone(&services.auth), |auth| async move {
             auth.sweep_sessions().await
@@ -147,10 +137,18 @@ fn chores(config: &Config, services: &Services, infrastructure: &Infrastructure)
             "idempotency keys",
             (keys, clock),
             move |(keys, clock)| async move {
-                let now = archesai_auth::Clock::now(clock.as_ref());
-                IdempotencyKeys::sweep(&keys, now - ttl).await
+                let now = clock.now();
+                keys.sweep(now - ttl).await
             },
         ),
+        Chore {
+            every: config.poll_interval,
+            ..chore(
+                "erasures",
+                Arc::clone(&services.content),
+                |content| async move { content.erase().await },
+            )
+        },
         chore(
             "blobs",
             Arc::clone(&services.content),

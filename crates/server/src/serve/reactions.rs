@@ -32,7 +32,7 @@ type Understood = std::result::Result<(), serde_json::Error>;
 impl<P: Publisher> Reactions<P> {
     async fn react(&self, event: &LoggedEvent) -> Result<Understood> {
         match event.aggregate_kind.as_str() {
-            "user" | "session" => Ok(self.auth(event).await),
+            "user" | "session" | "api_key" => Ok(self.auth(event).await),
             "organization" | "member" => self.organizations(event).await,
             "artifact" => Ok(self.content(event).await),
             _ => Ok(Ok(())),
@@ -45,9 +45,10 @@ impl<P: Publisher> Reactions<P> {
         let auth = &self.services.auth;
         match read(event)? {
             Event::UserUpdated { user_id } => auth.forget_user(user_id).await,
-            Event::SessionUpdated { session_id, .. } | Event::SessionRevoked { session_id, .. } => {
-                auth.forget_session(session_id).await;
-            }
+            Event::SessionUpdated { session_id, .. }
+            | Event::SessionRefreshed { session_id, .. }
+            | Event::SessionRevoked { session_id, .. } => auth.forget_session(session_id).await,
+            Event::ApiKeyDeleted { api_key_id } => auth.forget_api_key(api_key_id).await,
             _ => {}
         }
         Ok(())
@@ -64,8 +65,8 @@ impl<P: Publisher> Reactions<P> {
         match read {
             Event::OrganizationDeleted { organization_id } => {
                 let owner = archesai_content::OrganizationId(organization_id.0);
-                let deleted = self.services.content.delete_everything(owner).await;
-                deleted.map_err(Error::unavailable)?;
+                let begun = self.services.content.begin_erasure(owner).await;
+                begun.map_err(Error::unavailable)?;
             }
             Event::MemberUpdated { user_id, .. } | Event::MemberRemoved { user_id, .. } => {
                 self.services
@@ -91,3 +92,6 @@ impl<P: Publisher> Reactions<P> {
 fn read<E: serde::de::DeserializeOwned>(event: &LoggedEvent) -> serde_json::Result<E> {
     serde_json::from_str(&event.payload)
 }
+
+#[cfg(test)]
+mod tests;

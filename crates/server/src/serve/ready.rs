@@ -26,11 +26,11 @@ impl Ready {
 #[async_trait]
 impl Readiness for Ready {
     async fn check(&self) -> Vec<(&'static str, Option<String>)> {
-        let database = self.infrastructure.database.check().await;
         let stopping = self.stop.is_cancelled();
-        vec![
-            ("server", stopping.then(|| "stopping".to_owned())),
-            ("database", database.err().map(|_| "unavailable".to_owned())),
-        ]
+        let mut found = vec![("server", stopping.then(|| "stopping".to_owned()))];
+        for (name, answers) in self.infrastructure.check().await {
+            found.push((name, (!answers).then(|| "unavailable".to_owned())));
+        }
+        found
     }
 }

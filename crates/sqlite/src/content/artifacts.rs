@@ -13,6 +13,7 @@ use diesel::{
 };
 
 use super::{
+    erasures,
     filter::Sql,
     task::{Failure, TaskResult},
 };
@@ -114,9 +115,10 @@ pub(super) fn insert(
         ))
         .execute(connection)
         .map_err(|error| match error {
-            DieselError::DatabaseError(UniqueViolation, _) => Error::ArtifactExists.into(),
+            DieselError::DatabaseError(UniqueViolation, _) => Error::AlreadyExists.into(),
             error => Failure::from(error),
         })?;
+    erasures::refuse(connection, organization)?;
     put_labels(connection, organization, artifact)
 }
 

@@ -39,6 +39,9 @@ pub(super) fn insert(
             blob_deletions::organization_id.eq(Id(organization.0)),
             blob_deletions::due.eq(Time(due)),
         ))
+        .on_conflict(blob_deletions::blob_key)
+        .do_update()
+        .set(blob_deletions::due.eq(Time(due)))
         .execute(connection)?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Passages and their embeddings.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::SystemTime};
 
 use archesai_content::{
     ArtifactId, Chunk, ChunkId, Error, IndexStatus, ModelInfo, OrganizationId,
@@ -18,6 +18,15 @@ use crate::{
     schema::{artifacts, chunk_embeddings, chunks},
     types::{Id, Time, signed},
 };
+
+/// A passage of an organization.
+macro_rules! one {
+    ($organization:expr, $id:expr) => {
+        chunks::table
+            .filter(chunks::id.eq(Id($id.0)))
+            .filter(chunks::organization_id.eq(Id($organization.0)))
+    };
+}
 
 pub(super) fn replace(
     connection: &mut SqliteConnection,
@@ -113,41 +122,42 @@ fn insert(
     Ok(())
 }
 
-/// Writes the mean direction of an artifact's passages once all have one.
-fn describe(connection: &mut SqliteConnection, artifact: Id, model: i64) -> TaskResult<()> {
-    let missing: i64 = chunks::table
-        .filter(chunks::artifact_id.eq(artifact))
-        .filter(
-            chunks::embedding_model
-                .is_null()
-                .or(chunks::embedding_model.ne(model)),
-        )
-        .count()
-        .get_result(connection)?;
-    if missing > 0 {
-        return Ok(());
+/// Writes the mean direction of an artifact's passages once none waits for one.
+/// Answers whether each has one.
+fn describe(connection: &mut SqliteConnection, artifact: Id, model: i64) -> TaskResult<bool> {
+    let passages = chunks::table.filter(chunks::artifact_id.eq(artifact));
+    // They are embedded in their order, so the last one tells soonest.
+    let waiting: Option<i64> = passages
+        .filter(chunks::embedding_model.is_not(model))
+        .order(chunks::position.desc())
+        .select(chunks::sequence)
+        .first(connection)
+        .optional()?;
+    if waiting.is_some() {
+        return Ok(false);
     }
-    let passages = chunks::table
-        .filter(chunks::artifact_id.eq(artifact))
-        .select(chunks::sequence);
     let kept: Vec<Vec<u8>> = chunk_embeddings::table
-        .filter(chunk_embeddings::chunk.eq_any(passages))
+        .filter(chunk_embeddings::chunk.eq_any(passages.select(chunks::sequence)))
         .select(chunk_embeddings::vector)
         .load(connection)?;
     let mean = vectors::mean(kept.iter().map(Vec::as_slice));
     diesel::update(artifacts::table.find(artifact))
         .set(artifacts::embedding.eq(mean))
         .execute(connection)?;
-    Ok(())
+    let all: i64 = passages.count().get_result(connection)?;
+    Ok(usize::try_from(all).is_ok_and(|all| all == kept.len()))
 }
 
 #[derive(QueryableByName)]
-struct Sequence {
+struct Waiting {
     #[diesel(sql_type = BigInt)]
     sequence: i64,
+    #[diesel(sql_type = BigInt)]
+    embed_attempts: i64,
 }
 
-/// Passages without an embedding of a model that may be claimed, those first that never were.
+/// Passages without an embedding of a model that may be claimed: some that
+/// nobody ever held, or else one that somebody did.
 pub(super) fn unembedded(
     connection: &mut SqliteConnection,
     model: &ModelInfo,
@@ -161,15 +171,23 @@ pub(super) fn unembedded(
         if found.len() == limit {
             break;
         }
-        let rows: Vec<Sequence> = sql_query(
-            "SELECT sequence FROM chunks WHERE embedding_model IS ? AND embed_due <= ? \
-             ORDER BY embed_due LIMIT ?",
+        let rows: Vec<Waiting> = sql_query(
+            "SELECT sequence, embed_attempts FROM chunks \
+             WHERE embedding_model IS ? AND embed_due <= ? ORDER BY embed_due LIMIT ?",
         )
         .bind::<diesel::sql_types::Nullable<BigInt>, _>(other)
         .bind::<BigInt, _>(Time(claim.now))
         .bind::<BigInt, _>(i64::try_from(limit - found.len()).map_err(Error::unavailable)?)
         .load(connection)?;
-        found.extend(rows.into_iter().map(|row| row.sequence));
+        for row in rows {
+            if row.embed_attempts > 0 {
+                if found.is_empty() {
+                    found.push(row.sequence);
+                }
+                return Ok(found);
+            }
+            found.push(row.sequence);
+        }
     }
     Ok(found)
 }
@@ -181,18 +199,44 @@ pub(super) fn claim_unembedded(
 ) -> TaskResult<Vec<UnembeddedChunk>> {
     let mut claimed = Vec::new();
     for sequence in unembedded(connection, model, claim)? {
-        let (organization, id, text): (Id, Id, String) =
+        let (organization, id, attempts, text): (Id, Id, i64, String) =
             diesel::update(chunks::table.find(sequence))
-                .set(chunks::embed_due.eq(Time(claim.until)))
-                .returning((chunks::organization_id, chunks::id, chunks::text))
+                .set((
+                    chunks::embed_due.eq(Time(claim.until)),
+                    chunks::embed_attempts.eq(chunks::embed_attempts + 1),
+                ))
+                .returning((
+                    chunks::organization_id,
+                    chunks::id,
+                    chunks::embed_attempts,
+                    chunks::text,
+                ))
                 .get_result(connection)?;
         claimed.push(UnembeddedChunk {
             organization_id: OrganizationId(organization.0),
             id: ChunkId(id.0),
             text,
+            attempts: u32::try_from(attempts).map_err(Error::unavailable)?,
         });
     }
     Ok(claimed)
+}
+
+pub(super) fn release_unembedded(
+    connection: &mut SqliteConnection,
+    organization: OrganizationId,
+    passages: &[ChunkId],
+    due: SystemTime,
+) -> TaskResult<()> {
+    for id in passages {
+        diesel::update(one!(organization, id).filter(chunks::embed_attempts.gt(0)))
+            .set((
+                chunks::embed_due.eq(Time(due)),
+                chunks::embed_attempts.eq(chunks::embed_attempts - 1),
+            ))
+            .execute(connection)?;
+    }
+    Ok(())
 }
 
 pub(super) fn store_embeddings(
@@ -200,28 +244,92 @@ pub(super) fn store_embeddings(
     organization: OrganizationId,
     model: &ModelInfo,
     embeddings: &[(ChunkId, Vec<f32>)],
-) -> TaskResult<()> {
+) -> TaskResult<Vec<ArtifactId>> {
     let model = models::ensure(connection, model)?;
     let mut touched = BTreeSet::new();
     for (id, vector) in embeddings {
-        let artifact: Option<Id> = diesel::update(
-            chunks::table
-                .filter(chunks::id.eq(Id(id.0)))
-                .filter(chunks::organization_id.eq(Id(organization.0))),
-        )
-        .set((chunks::embedding_model.eq(model), chunks::embed_due.eq(0)))
-        .returning(chunks::artifact_id)
-        .get_result(connection)
-        .optional()?;
-        if let Some(artifact) = artifact {
+        if let Some(artifact) = settle(connection, organization, *id, model)? {
             put_vector(connection, *id, model, vector)?;
             touched.insert(artifact.0);
         }
     }
+    let mut recovered = Vec::new();
     for artifact in touched {
-        describe(connection, Id(artifact), model)?;
+        if describe(connection, Id(artifact), model)? && recover(connection, Id(artifact))? {
+            recovered.push(ArtifactId(artifact));
+        }
     }
-    Ok(())
+    Ok(recovered)
+}
+
+pub(super) fn refuse_embedding(
+    connection: &mut SqliteConnection,
+    organization: OrganizationId,
+    model: &ModelInfo,
+    passage: ChunkId,
+    error: &str,
+) -> TaskResult<Option<ArtifactId>> {
+    let model = models::ensure(connection, model)?;
+    let Some(artifact) = settle(connection, organization, passage, model)? else {
+        return Ok(None);
+    };
+    diesel::delete(chunk_embeddings::table.filter(chunk_embeddings::id.eq(Id(passage.0))))
+        .execute(connection)?;
+    diesel::update(artifacts::table.find(artifact))
+        .set((
+            artifacts::index_status.eq(IndexStatus::Failed.as_str()),
+            artifacts::index_error.eq(error),
+        ))
+        .execute(connection)?;
+    Ok(Some(ArtifactId(artifact.0)))
+}
+
+/// Ends the wait of a passage for a model, and answers whose it is.
+fn settle(
+    connection: &mut SqliteConnection,
+    organization: OrganizationId,
+    passage: ChunkId,
+    model: i64,
+) -> TaskResult<Option<Id>> {
+    let artifact = diesel::update(one!(organization, passage))
+        .set((
+            chunks::embedding_model.eq(model),
+            chunks::embed_due.eq(0),
+            chunks::embed_attempts.eq(0),
+        ))
+        .returning(chunks::artifact_id)
+        .get_result(connection)
+        .optional()?;
+    Ok(artifact)
+}
+
+/// Makes an artifact indexed that had failed. Answers whether it had.
+fn recover(connection: &mut SqliteConnection, artifact: Id) -> TaskResult<bool> {
+    let failed = artifacts::index_status.eq(IndexStatus::Failed.as_str());
+    let recovered = diesel::update(artifacts::table.find(artifact).filter(failed))
+        .set((
+            artifacts::index_status.eq(IndexStatus::Indexed.as_str()),
+            artifacts::index_error.eq(None::<String>),
+        ))
+        .execute(connection)?;
+    Ok(recovered == 1)
+}
+
+pub(super) fn delete_some(
+    connection: &mut SqliteConnection,
+    organization: OrganizationId,
+    artifact: ArtifactId,
+    limit: u32,
+) -> TaskResult<u32> {
+    let deleted = sql_query(
+        "DELETE FROM chunks WHERE sequence IN ( \
+           SELECT sequence FROM chunks WHERE artifact_id = ? AND organization_id = ? LIMIT ?)",
+    )
+    .bind::<Binary, _>(Id(artifact.0))
+    .bind::<Binary, _>(Id(organization.0))
+    .bind::<BigInt, _>(i64::from(limit))
+    .execute(connection)?;
+    Ok(u32::try_from(deleted).map_err(Error::unavailable)?)
 }
 
 /// Gives a passage a vector, in place of an earlier one.

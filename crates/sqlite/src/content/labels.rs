@@ -14,7 +14,7 @@ use diesel::{
 };
 
 use super::{
-    artifacts,
+    artifacts, erasures,
     filter::Sql,
     task::{Failure, TaskResult},
 };
@@ -51,19 +51,41 @@ pub(super) fn insert(
     organization: OrganizationId,
     label: &Label,
 ) -> TaskResult<()> {
-    diesel::insert_into(labels::table)
+    let inserted = diesel::insert_into(labels::table)
         .values((
             labels::id.eq(Id(label.id.0)),
             labels::organization_id.eq(Id(organization.0)),
             labels::name.eq(&label.name),
             labels::created_at.eq(Time(label.created_at)),
         ))
+        .on_conflict(labels::id)
+        .do_nothing()
         .execute(connection)
         .map_err(|error| match error {
             DieselError::DatabaseError(UniqueViolation, _) => Error::LabelTaken.into(),
             error => Failure::from(error),
         })?;
-    Ok(())
+    if inserted == 0 {
+        return Err(Error::AlreadyExists.into());
+    }
+    erasures::refuse(connection, organization)
+}
+
+pub(super) fn find(
+    connection: &mut SqliteConnection,
+    organization: OrganizationId,
+    id: LabelId,
+) -> TaskResult<Option<Label>> {
+    let row: Option<Row> = Sql::new(
+        "SELECT id, organization_id, name, created_at FROM labels WHERE organization_id = ?",
+    )
+    .id(organization.0)
+    .push(" AND id = ?")
+    .id(id.0)
+    .query()
+    .get_result(connection)
+    .optional()?;
+    Ok(row.map(Label::from))
 }
 
 pub(super) fn ensure(
@@ -87,6 +109,7 @@ pub(super) fn ensure(
             made.push(label);
         }
     }
+    erasures::refuse(connection, organization)?;
     Ok(made)
 }
 

@@ -6,7 +6,6 @@ use diesel::{prelude::*, sqlite::SqliteConnection};
 use super::{
     columns::{Count, Word, json_of},
     steps::{self, Row},
-    task::TaskResult,
     update::update_where,
 };
 use crate::{
@@ -53,14 +52,14 @@ impl TryFrom<&Changes> for Prepared {
     }
 }
 
-pub(super) fn apply(connection: &mut SqliteConnection, changes: Vec<Prepared>) -> TaskResult<()> {
+pub(super) fn apply(connection: &mut SqliteConnection, changes: Vec<Prepared>) -> QueryResult<()> {
     for changes in changes {
         apply_one(connection, changes)?;
     }
     Ok(())
 }
 
-fn apply_one(connection: &mut SqliteConnection, changes: Prepared) -> TaskResult<()> {
+fn apply_one(connection: &mut SqliteConnection, changes: Prepared) -> QueryResult<()> {
     if !update_run(connection, &changes)? {
         return Ok(());
     }
@@ -76,7 +75,7 @@ fn apply_one(connection: &mut SqliteConnection, changes: Prepared) -> TaskResult
 }
 
 /// Answers whether there is such a run.
-fn update_run(connection: &mut SqliteConnection, changes: &Prepared) -> TaskResult<bool> {
+fn update_run(connection: &mut SqliteConnection, changes: &Prepared) -> QueryResult<bool> {
     let values = (
         runs::status.eq(changes.status),
         runs::progress.eq(changes.progress),
@@ -90,7 +89,7 @@ fn update_run(connection: &mut SqliteConnection, changes: &Prepared) -> TaskResu
     Ok(updated == 1)
 }
 
-fn cancel_items(connection: &mut SqliteConnection, run: Id, fan_out: Id) -> TaskResult<()> {
+fn cancel_items(connection: &mut SqliteConnection, run: Id, fan_out: Id) -> QueryResult<()> {
     let completed_at: Option<Option<Time>> = step_runs::table
         .find(fan_out)
         .filter(step_runs::run_id.eq(run))
@@ -118,7 +117,7 @@ fn not_ended() -> impl Iterator<Item = Word<StepStatus>> {
     statuses.filter(|status| !status.is_ended()).map(Word)
 }
 
-fn put_values(connection: &mut SqliteConnection, changes: Prepared) -> TaskResult<()> {
+fn put_values(connection: &mut SqliteConnection, changes: Prepared) -> QueryResult<()> {
     let row = run_values::table.find(changes.run);
     if let Some(output) = changes.output {
         diesel::update(row)

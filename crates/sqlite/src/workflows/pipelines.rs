@@ -4,12 +4,16 @@ use archesai_workflows::{
     Cursor, CursorKey, Error, Json, OrganizationId, Page, Pipeline, PipelineId, Slice, UserId,
     ports::PipelineSort,
 };
-use diesel::{prelude::*, sqlite::SqliteConnection};
+use diesel::{
+    prelude::*,
+    result::{DatabaseErrorKind::UniqueViolation, Error as DieselError},
+    sqlite::SqliteConnection,
+};
 
 use super::{
     columns::Count,
     lists::{after_text, after_time, sliced},
-    task::TaskResult,
+    task::{Failure, TaskResult},
 };
 use crate::{
     schema::{pipeline_versions, pipelines},
@@ -78,7 +82,11 @@ pub(super) fn insert(
 ) -> TaskResult<()> {
     diesel::insert_into(pipelines::table)
         .values(row)
-        .execute(connection)?;
+        .execute(connection)
+        .map_err(|error| match error {
+            DieselError::DatabaseError(UniqueViolation, _) => Error::AlreadyExists.into(),
+            error => Failure::from(error),
+        })?;
     insert_version(connection, row, definition)
 }
 

@@ -2,10 +2,7 @@
 
 use std::collections::HashSet;
 
-use archesai_workflows::{
-    RunStatus, StepRunId, StepStatus, WorkerId,
-    engine::{Claim, Lease},
-};
+use archesai_workflows::{RunStatus, StepStatus, WorkerId, engine::Claim};
 use diesel::{
     dsl::{exists, not},
     prelude::*,
@@ -15,29 +12,23 @@ use diesel::{
 };
 
 use super::{
-    columns::{Count, Word},
+    columns::Word,
     runs::Narrow,
     steps::{self, Row},
     task::TaskResult,
 };
 use crate::{
     schema::{runs, step_runs, workers},
-    types::{Id, Time, signed},
+    types::{Id, Time},
 };
 
 /// How long a worker is remembered after its lease, in microseconds.
 const REMEMBERED: i64 = 60 * 60 * 1_000_000;
 
-/// Whether a claim would do anything: a step run is due, or the worker holds
-/// one and needs its lease extended.
-pub(super) fn has_work(
-    connection: &mut SqliteConnection,
-    worker: WorkerId,
-    now: Time,
-) -> TaskResult<bool> {
+/// Whether a step run is due.
+pub(super) fn has_due(connection: &mut SqliteConnection, now: Time) -> TaskResult<bool> {
     let due = step_runs::table.filter(step_runs::ready_at.le(now));
-    let held = step_runs::table.filter(step_runs::worker.eq(Id(worker.0)));
-    Ok(select(exists(due).or(exists(held))).get_result(connection)?)
+    Ok(select(exists(due)).get_result(connection)?)
 }
 
 pub(super) fn claim(
@@ -99,20 +90,17 @@ pub(super) fn heartbeat(
     worker: WorkerId,
     until: Time,
     now: Time,
-) -> TaskResult<Vec<Lease>> {
+) -> TaskResult<Vec<Claim>> {
     extend(connection, worker, until)?;
     diesel::delete(workers::table)
         .filter((workers::expires_at + REMEMBERED).lt(now))
         .execute(connection)?;
-    let held: Vec<(Id, Count<u64>)> = step_runs::table
+    let held: Vec<(Narrow, Row)> = step_runs::table
+        .inner_join(runs::table)
         .filter(step_runs::worker.eq(Id(worker.0)))
-        .select((step_runs::id, step_runs::fence))
+        .select((Narrow::as_select(), Row::as_select()))
         .load(connection)?;
-    let lease = |(id, fence): (Id, Count<u64>)| Lease {
-        step_run: StepRunId(id.0),
-        fence: fence.0,
-    };
-    Ok(held.into_iter().map(lease).collect())
+    Ok(held.into_iter().map(claim_of).collect())
 }
 
 fn extend(connection: &mut SqliteConnection, worker: WorkerId, until: Time) -> TaskResult<()> {
@@ -141,21 +129,4 @@ pub(super) fn expired(
         .select((Narrow::as_select(), Row::as_select()))
         .load(connection)?;
     Ok(lost.into_iter().map(claim_of).collect())
-}
-
-pub(super) fn held(
-    connection: &mut SqliteConnection,
-    leases: Vec<Lease>,
-) -> TaskResult<Vec<Lease>> {
-    let mut held = Vec::with_capacity(leases.len());
-    for lease in leases {
-        let found = step_runs::table
-            .find(Id(lease.step_run.0))
-            .filter(step_runs::fence.eq(signed(lease.fence)))
-            .filter(step_runs::status.eq(Word(StepStatus::Running)));
-        if select(exists(found)).get_result(connection)? {
-            held.push(lease);
-        }
-    }
-    Ok(held)
 }

@@ -2,7 +2,7 @@
 
 use archesai_workflows::{
     Cursor, CursorKey, Error, Json, OrganizationId, Page, PipelineId, Result, Run, RunError, RunId,
-    RunStatus, Slice, UserId,
+    RunStatus, Slice, StepRunId, UserId,
     engine::{RunRow, RunState},
     ports::{RunFilter, RunSort},
 };
@@ -116,12 +116,16 @@ pub(super) fn insert(
     new: &New,
     steps: &[steps::Row],
 ) -> TaskResult<()> {
-    use diesel::result::{DatabaseErrorKind::ForeignKeyViolation, Error as DieselError};
+    use diesel::result::{
+        DatabaseErrorKind::{ForeignKeyViolation, UniqueViolation},
+        Error as DieselError,
+    };
 
     diesel::insert_into(runs::table)
         .values((&new.row, runs::created_at.eq(new.created_at)))
         .execute(connection)
         .map_err(|error| match error {
+            DieselError::DatabaseError(UniqueViolation, _) => Error::AlreadyExists.into(),
             DieselError::DatabaseError(ForeignKeyViolation, _) => Error::NotFound.into(),
             error => Failure::from(error),
         })?;
@@ -139,7 +143,7 @@ pub(super) fn insert(
             run_values::error.eq(&new.error),
         ))
         .execute(connection)?;
-    steps::insert(connection, steps)
+    Ok(steps::insert(connection, steps)?)
 }
 
 pub(super) fn find(
@@ -204,12 +208,26 @@ pub(super) fn find_input(
 pub(super) fn states(
     connection: &mut SqliteConnection,
     mut runs: Vec<(OrganizationId, RunId)>,
+    items: &[StepRunId],
 ) -> TaskResult<Vec<RunState>> {
     runs.sort_unstable_by_key(|(_, run)| *run);
     runs.dedup();
-    let mut states = Vec::with_capacity(runs.len());
+    let mut states: Vec<RunState> = Vec::with_capacity(runs.len());
     for (organization, run) in runs {
         states.extend(state(connection, organization, run)?);
+    }
+    for item in items {
+        let item: Option<steps::Row> = step_runs::table
+            .find(Id(item.0))
+            .filter(step_runs::parent.is_not_null())
+            .select(steps::Row::as_select())
+            .get_result(connection)
+            .optional()?;
+        let Some(item) = item else { continue };
+        let run = RunId(item.run_id.0);
+        if let Ok(at) = states.binary_search_by_key(&run, |state| state.run.id) {
+            states[at].items.push(item.into());
+        }
     }
     Ok(states)
 }
@@ -236,5 +254,6 @@ fn state(
     Ok(Some(RunState {
         run: row.into(),
         steps: steps.into_iter().map(Into::into).collect(),
+        items: Vec::new(),
     }))
 }

@@ -139,7 +139,7 @@ fn step_run((row, values): (Row, Option<Values>)) -> StepRun {
     }
 }
 
-pub(super) fn insert(connection: &mut SqliteConnection, rows: &[Row]) -> TaskResult<()> {
+pub(super) fn insert(connection: &mut SqliteConnection, rows: &[Row]) -> QueryResult<()> {
     for row in rows {
         diesel::insert_into(step_runs::table)
             .values(row)
@@ -150,7 +150,7 @@ pub(super) fn insert(connection: &mut SqliteConnection, rows: &[Row]) -> TaskRes
 
 /// Writes all of some rows that may change: which step or item it is, and since
 /// when, stays, and the indexes of that need not be written.
-pub(super) fn update(connection: &mut SqliteConnection, rows: &[Row]) -> TaskResult<()> {
+pub(super) fn update(connection: &mut SqliteConnection, rows: &[Row]) -> QueryResult<()> {
     for row in rows {
         let values = (
             step_runs::status.eq(row.status),

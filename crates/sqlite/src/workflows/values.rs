@@ -67,7 +67,7 @@ impl TryFrom<&StepValues> for Prepared {
     }
 }
 
-pub(super) fn put(connection: &mut SqliteConnection, values: Vec<Prepared>) -> TaskResult<()> {
+pub(super) fn put(connection: &mut SqliteConnection, values: Vec<Prepared>) -> QueryResult<()> {
     for values in values {
         let row = owned!(values.organization, values.step_run).select((
             step_runs::id,

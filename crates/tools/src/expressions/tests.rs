@@ -397,7 +397,8 @@ fn expensive_expressions_end_fast() {
                 .as_ref()
                 .is_ok_and(|value| value.to_string().len() < 30);
             assert!(small || outcome.is_err(), "{expression}");
-            assert!(took < Duration::from_secs(5), "{expression}: {took:?}");
+            // Without a bound, it would be hours.
+            assert!(took < Duration::from_mins(2), "{expression}: {took:?}");
         }
     }
 }

@@ -40,11 +40,11 @@ pub(super) fn read(source: &Source) -> Result<Extracted, ExtractError> {
 
 fn check_width(width: usize, source: &Source) -> Result<(), ExtractError> {
     if width > source.limits.columns {
-        return Err(ExtractError::TooLarge {
-            what: "table",
-            limit: source.limits.columns,
-            unit: "columns",
-        });
+        return Err(ExtractError::too_large(
+            "table",
+            source.limits.columns,
+            "columns",
+        ));
     }
     Ok(())
 }

@@ -1,12 +1,14 @@
 //! What can go wrong with a document, in words for the person who uploaded it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The formats that have a reader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Format {
     /// Portable Document Format.
     Pdf,
@@ -36,7 +38,7 @@ impl fmt::Display for Format {
 }
 
 /// Why a document gave no text. Every message may be shown to the user.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExtractError {
     /// No reader knows this type.
     #[error("documents of type {media_type} cannot be read")]
@@ -59,11 +61,11 @@ pub enum ExtractError {
     #[error("the {what} is larger than {limit} {unit}")]
     TooLarge {
         /// What was measured.
-        what: &'static str,
+        what: Cow<'static, str>,
         /// How much is allowed.
         limit: usize,
         /// In what it is counted.
-        unit: &'static str,
+        unit: Cow<'static, str>,
     },
     /// A limit on nesting was reached.
     #[error("the {format} is nested deeper than {limit} levels")]
@@ -76,6 +78,9 @@ pub enum ExtractError {
     /// The deadline passed.
     #[error("the document took longer than {} ms", .0.as_millis())]
     TooSlow(Duration),
+    /// Reading it takes more memory than it may.
+    #[error("the document takes too much memory to read")]
+    TooCostly,
     /// The machine had no thread left; trying again later may help.
     #[error("too many documents are being read at once")]
     Busy,
@@ -87,6 +92,15 @@ impl ExtractError {
         Self::Damaged {
             format,
             detail: detail.into(),
+        }
+    }
+
+    /// Something of which there is more than `limit`.
+    pub(super) fn too_large(what: &'static str, limit: usize, unit: &'static str) -> Self {
+        Self::TooLarge {
+            what: what.into(),
+            limit,
+            unit: unit.into(),
         }
     }
 }

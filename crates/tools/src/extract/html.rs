@@ -44,11 +44,11 @@ pub(super) fn read(source: &Source) -> Result<Extracted, ExtractError> {
 fn check_shape(text: &str, source: &Source) -> Result<(), ExtractError> {
     let shape = measure(text);
     if shape.tags > source.limits.html_tags {
-        return Err(ExtractError::TooLarge {
-            what: "page",
-            limit: source.limits.html_tags,
-            unit: "tags",
-        });
+        return Err(ExtractError::too_large(
+            "page",
+            source.limits.html_tags,
+            "tags",
+        ));
     }
     if shape.depth > MAX_DEPTH {
         return Err(ExtractError::TooDeep {

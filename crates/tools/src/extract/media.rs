@@ -63,8 +63,17 @@ fn looks_like_text(bytes: &[u8]) -> bool {
             .any(|byte| matches!(byte, 0x00..=0x08 | 0x0e..=0x1a | 0x1c..=0x1f))
 }
 
+/// The essence of the media type of a document and its `charset`: as it is given or, where it is not, as it is found.
+pub(super) fn find(media_type: &str, name: &str, bytes: &[u8]) -> (String, Option<String>) {
+    let (essence, charset) = parse(media_type);
+    if essence.is_empty() || essence == "application/octet-stream" {
+        return (media_type_of(name, bytes), charset);
+    }
+    (essence, charset)
+}
+
 /// Splits a media type into its lower-case essence and its `charset`.
-pub(super) fn parse(media_type: &str) -> (String, Option<String>) {
+fn parse(media_type: &str) -> (String, Option<String>) {
     let mut parts = media_type.split(';');
     let essence = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
     let charset = parts.find_map(|parameter| {

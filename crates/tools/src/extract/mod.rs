@@ -24,7 +24,7 @@ mod zip;
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::bounded::{self, Cancel, Stopped};
 
@@ -35,7 +35,7 @@ pub use media::media_type_of;
 const STACK: usize = 64 << 20;
 
 /// What a document may cost.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Largest document, in bytes. Default 100 MiB.
     pub input_bytes: usize,
@@ -43,6 +43,8 @@ pub struct Limits {
     pub output_chars: usize,
     /// Longest time for one document. Default 60 seconds.
     pub time: Duration,
+    /// Most memory of a process that reads a document, in bytes (see [`crate::apart`]). Default 512 MiB.
+    pub memory_bytes: u64,
     /// Most pages of a PDF. Default 10,000.
     pub pages: usize,
     /// Most entries of an archive (a DOCX is one). Default 10,000.
@@ -63,6 +65,7 @@ impl Default for Limits {
             input_bytes: 100 << 20,
             output_chars: 20_000_000,
             time: Duration::from_mins(1),
+            memory_bytes: 512 << 20,
             pages: 10_000,
             archive_entries: 10_000,
             inflated_bytes: 256 << 20,
@@ -74,7 +77,7 @@ impl Default for Limits {
 }
 
 /// The text of a document and where its parts begin.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extracted {
     /// The text: lines end with `\n`, blocks are separated by an empty line, no other control characters but tabs.
     pub text: String,
@@ -83,7 +86,7 @@ pub struct Extracted {
 }
 
 /// Where a part of a document begins.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Section {
     /// What kind of part it is.
     pub kind: SectionKind,
@@ -96,7 +99,7 @@ pub struct Section {
 }
 
 /// The kinds of parts that readers recognise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SectionKind {
     /// A page of a PDF.
@@ -139,24 +142,25 @@ pub fn extract(
     limits: &Limits,
 ) -> Result<Extracted, ExtractError> {
     if bytes.len() > limits.input_bytes {
-        return Err(ExtractError::TooLarge {
-            what: "document",
-            limit: limits.input_bytes,
-            unit: "bytes",
-        });
+        return Err(ExtractError::too_large(
+            "document",
+            limits.input_bytes,
+            "bytes",
+        ));
     }
-    let (essence, charset) = media::parse(media_type);
-    let essence = if essence.is_empty() || essence == "application/octet-stream" {
-        media_type_of(name, bytes)
-    } else {
-        essence
-    };
+    let (essence, charset) = media::find(media_type, name, bytes);
     let Some(format) = media::format_of(&essence) else {
         return Err(ExtractError::Unsupported {
             media_type: essence,
         });
     };
     read_apart(format, bytes, charset, limits)
+}
+
+/// Whether a document would be read as a PDF.
+pub(crate) fn is_pdf(bytes: &[u8], media_type: &str, name: &str) -> bool {
+    let (essence, _) = media::find(media_type, name, bytes);
+    media::format_of(&essence) == Some(Format::Pdf)
 }
 
 /// Runs the reader of `format` on its own thread.

@@ -12,9 +12,6 @@ use super::pdf_page::{Shared, show};
 use super::writer::Writer;
 use super::{ExtractError, Extracted, Format, SectionKind, Source};
 
-/// Least size to which one object stream may be unpacked, in bytes, however many there are.
-const MIN_OBJECT_STREAM: usize = 4 << 20;
-
 /// Reads a document that is not encrypted, or is encrypted with an empty password.
 pub(super) fn read(source: &Source) -> Result<Extracted, ExtractError> {
     let document = load(source)?;
@@ -30,11 +27,11 @@ pub(super) fn read(source: &Source) -> Result<Extracted, ExtractError> {
         source.go_on()?;
         pages += 1;
         if pages > source.limits.pages {
-            return Err(ExtractError::TooLarge {
-                what: "document",
-                limit: source.limits.pages,
-                unit: "pages",
-            });
+            return Err(ExtractError::too_large(
+                "document",
+                source.limits.pages,
+                "pages",
+            ));
         }
         writer.paragraph();
         let number = u32::try_from(pages).unwrap_or(u32::MAX);
@@ -48,11 +45,9 @@ pub(super) fn read(source: &Source) -> Result<Extracted, ExtractError> {
 }
 
 fn load(source: &Source) -> Result<Document, ExtractError> {
-    let streams = count(source.bytes, b"/ObjStm").max(1);
-    let share = (source.limits.inflated_bytes / streams).max(MIN_OBJECT_STREAM);
     let options = LoadOptions {
         password: Some(String::new()),
-        max_decompressed_size: Some(share.min(source.limits.inflated_bytes)),
+        max_decompressed_size: Some(source.limits.inflated_bytes),
         ..LoadOptions::default()
     };
     let document = Document::load_mem_with_options(source.bytes, options)
@@ -61,13 +56,6 @@ fn load(source: &Source) -> Result<Document, ExtractError> {
         return Err(ExtractError::Locked(Format::Pdf));
     }
     Ok(document)
-}
-
-fn count(bytes: &[u8], name: &[u8]) -> usize {
-    bytes
-        .windows(name.len())
-        .filter(|window| *window == name)
-        .count()
 }
 
 fn damaged(detail: &str) -> ExtractError {
@@ -79,11 +67,7 @@ fn explain(error: &Error, source: &Source) -> ExtractError {
     match error {
         Error::InvalidPassword | Error::Decryption(_) => ExtractError::Locked(Format::Pdf),
         Error::Decompress(lopdf::DecompressError::MemoryLimitExceeded { .. }) => {
-            ExtractError::TooLarge {
-                what: "unpacked document",
-                limit: source.limits.inflated_bytes,
-                unit: "bytes",
-            }
+            ExtractError::too_large("unpacked document", source.limits.inflated_bytes, "bytes")
         }
         Error::Parse(lopdf::ParseError::InvalidFileHeader) => {
             damaged("it does not begin like a PDF")

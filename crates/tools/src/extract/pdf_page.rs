@@ -101,11 +101,7 @@ fn resources(document: &Document, page: ObjectId) -> Vec<&Dictionary> {
 }
 
 fn too_much(source: &Source) -> ExtractError {
-    ExtractError::TooLarge {
-        what: "unpacked document",
-        limit: source.limits.inflated_bytes,
-        unit: "bytes",
-    }
+    ExtractError::too_large("unpacked document", source.limits.inflated_bytes, "bytes")
 }
 
 /// The entry `name` in the category `kind` of the resources.

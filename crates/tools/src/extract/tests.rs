@@ -3,7 +3,7 @@
 mod hostile;
 
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -348,6 +348,10 @@ fn deep_nesting_is_refused() {
             .to_string(),
         "the page is larger than 1000000 tags"
     );
+    let patient = Limits {
+        time: Duration::from_mins(10),
+        ..Limits::default()
+    };
     for text in [
         ">".repeat(100_000),
         "- ".repeat(100_000),
@@ -356,8 +360,7 @@ fn deep_nesting_is_refused() {
         "`".repeat(100_000),
         "<".repeat(100_000),
     ] {
-        let begin = Instant::now();
-        let _ = read_as("text/markdown", text.as_bytes());
-        assert!(begin.elapsed() < Duration::from_secs(20), "{}", &text[..3]);
+        let outcome = extract(text.as_bytes(), "text/markdown", "", &patient);
+        assert!(outcome.is_ok(), "{}: {outcome:?}", &text[..3]);
     }
 }

@@ -170,11 +170,7 @@ impl Writer {
     fn count(&mut self, chars: usize) -> Result<(), ExtractError> {
         self.chars += chars;
         if self.chars > self.limit {
-            return Err(ExtractError::TooLarge {
-                what: "text",
-                limit: self.limit,
-                unit: "characters",
-            });
+            return Err(ExtractError::too_large("text", self.limit, "characters"));
         }
         Ok(())
     }

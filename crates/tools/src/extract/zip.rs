@@ -53,11 +53,11 @@ impl<'a> Archive<'a> {
             .read_to_end(&mut bytes)
             .map_err(|_| unreadable(self.format, name))?;
         if bytes.len() > self.left {
-            return Err(ExtractError::TooLarge {
-                what: "unpacked document",
-                limit: self.limit,
-                unit: "bytes",
-            });
+            return Err(ExtractError::too_large(
+                "unpacked document",
+                self.limit,
+                "bytes",
+            ));
         }
         self.left -= bytes.len();
         Ok(Some(bytes))
@@ -82,11 +82,7 @@ fn declared_entries(bytes: &[u8]) -> usize {
 }
 
 fn too_many(limits: &Limits) -> ExtractError {
-    ExtractError::TooLarge {
-        what: "archive",
-        limit: limits.archive_entries,
-        unit: "entries",
-    }
+    ExtractError::too_large("archive", limits.archive_entries, "entries")
 }
 
 fn unreadable(format: Format, name: &str) -> ExtractError {

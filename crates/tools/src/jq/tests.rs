@@ -1,10 +1,14 @@
 //! Filters that work, filters that fail, and filters that would never end.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::meter::Ended;
 use super::{JqError, Limits, transform};
+
+/// More time than anything here takes, on a busy machine too: what ends is ended by the work it does.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 fn run(input: &Value, filter: &str) -> Result<Value, JqError> {
     transform(input, filter, &Limits::default())
@@ -280,11 +284,10 @@ fn nothing_reaches_out_of_the_filter() {
     }
 }
 
-/// Each of these must end with an error long before the test's patience does.
 #[test]
 fn endless_filters_end() {
     let limits = Limits {
-        time: Duration::from_secs(20),
+        time: PATIENCE,
         steps: 500_000,
         memory_bytes: 64 << 20,
         value_bytes: 8 << 20,
@@ -382,23 +385,18 @@ fn endless_filters_end() {
         "null | (def f(g): f(g | g); f(.)) |= 1",
         "def d: def h(k): d; h(.); d",
     ] {
-        let begin = Instant::now();
         let outcome = transform(&json!(null), filter, &limits);
-        let took = begin.elapsed();
-        assert!(
-            outcome.is_err() || took < Duration::from_secs(10),
-            "{filter}: {outcome:?}"
-        );
-        assert!(
-            took < Duration::from_secs(15),
-            "{filter} took {took:?}: {outcome:?}"
-        );
+        assert_ne!(outcome, Err(Ended::Time.into()), "{filter}");
     }
 }
 
 #[test]
 fn deep_programs_do_no_harm() {
     let size = 16 << 10;
+    let limits = Limits {
+        time: PATIENCE,
+        ..Limits::default()
+    };
     let fill = |open: &str, inner: &str, close: &str| {
         let times = (size - inner.len()) / (open.len() + close.len());
         format!("{}{inner}{}", open.repeat(times), close.repeat(times))
@@ -430,13 +428,8 @@ fn deep_programs_do_no_harm() {
         fill("([", "", ""),
         fill("..", "", ""),
     ] {
-        let begin = Instant::now();
-        let _ = run(&json!(null), &filter);
-        assert!(
-            begin.elapsed() < Duration::from_secs(10),
-            "{}",
-            &filter[..20]
-        );
+        let outcome = transform(&json!(null), &filter, &limits);
+        assert_ne!(outcome, Err(Ended::Time.into()), "{}", &filter[..20]);
     }
 }
 
@@ -446,9 +439,8 @@ fn ordinary_amounts_of_data_fit_into_the_limits() {
         .map(|n| json!({"id": n, "name": format!("row {n}"), "tags": ["a", "b"]}))
         .collect();
     let input = json!({"rows": rows});
-    // A busy machine and a debug build are slow, and time is not what is tested.
     let limits = Limits {
-        time: Duration::from_mins(2),
+        time: PATIENCE,
         ..Limits::default()
     };
     let run = |filter: &str| transform(&input, filter, &limits);

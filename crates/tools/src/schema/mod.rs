@@ -364,7 +364,7 @@ mod tests {
         }
         let _ = check(&deep, &json!(1));
         assert!(
-            begin.elapsed() < Duration::from_secs(10),
+            begin.elapsed() < Duration::from_mins(2),
             "{:?}",
             begin.elapsed()
         );
@@ -389,7 +389,7 @@ mod tests {
         let deep = (0..100).fold(json!(1), |inner, _| json!({"a": inner}));
         assert_eq!(details(&schema, &deep).len(), 1);
         assert!(
-            begin.elapsed() < Duration::from_mins(1),
+            begin.elapsed() < Duration::from_mins(2),
             "{:?}",
             begin.elapsed()
         );

@@ -2,26 +2,24 @@
 
 use std::sync::Arc;
 
-use archesai_content::{Artifact, ArtifactId};
+use archesai_content::ArtifactId;
 use archesai_workflows::{Outcome, ToolError};
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    capabilities::Artifacts,
-    extract::ExtractError,
-    extractor::Extractor,
+    capabilities::{Artifacts, Parts},
     failure, shapes,
+    texts::Texts,
     tool::{Call, Spec, Tool, done},
-    toolbox::Parts,
     wording::counted,
 };
 
 /// Reads an artifact.
 pub(super) struct ArtifactRead {
     artifacts: Arc<dyn Artifacts>,
-    extractor: Extractor,
+    texts: Texts,
 }
 
 #[derive(Deserialize)]
@@ -33,41 +31,7 @@ impl ArtifactRead {
     pub(super) fn new(parts: &Parts) -> Self {
         Self {
             artifacts: Arc::clone(&parts.artifacts),
-            extractor: parts.extractor.clone(),
-        }
-    }
-
-    /// The text as it was extracted or, before it is indexed, as it will be; `None` where there is none.
-    async fn text(
-        &self,
-        call: &Call<'_>,
-        artifact: &Artifact,
-    ) -> Result<Option<String>, ToolError> {
-        let failed = failure::of_artifact(artifact.id);
-        let stored = self.artifacts.text(call.actor, artifact.id).await;
-        if let Some(text) = stored.map_err(&failed)? {
-            return Ok(Some(text));
-        }
-        let limit = self.extractor.max_bytes();
-        if artifact.size > limit {
-            return Ok(None);
-        }
-        let bytes = self
-            .artifacts
-            .bytes(call.actor, artifact.id, limit)
-            .await
-            .map_err(&failed)?;
-        match self
-            .extractor
-            .read(bytes, &artifact.media_type, &artifact.name)
-            .await
-        {
-            Ok(extracted) => Ok(Some(extracted.text)),
-            Err(error @ ExtractError::Busy) => Err(failure::of_document(&error)),
-            Err(error) => {
-                call.tell(&format!("it has no text: {error}"));
-                Ok(None)
-            }
+            texts: Texts::new(parts),
         }
     }
 }
@@ -88,7 +52,7 @@ impl Tool for ArtifactRead {
         let Input { artifact_id } = call.read()?;
         let found = self.artifacts.find(call.actor, artifact_id).await;
         let artifact = found.map_err(failure::of_artifact(artifact_id))?;
-        let text = self.text(&call, &artifact).await?;
+        let text = self.texts.of(&call, &artifact).await?;
         let chars = text.as_ref().map_or(0, |text| text.chars().count());
         call.tell(&format!(
             "read {}, {}",

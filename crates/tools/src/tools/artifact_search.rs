@@ -9,10 +9,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    capabilities::Artifacts,
+    capabilities::{Artifacts, Parts},
     failure, shapes,
     tool::{Call, Spec, Tool, done},
-    toolbox::Parts,
     wording::counted,
 };
 

@@ -9,10 +9,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    capabilities::Artifacts,
+    capabilities::{Artifacts, Parts},
     failure, shapes,
+    slots::Slots,
+    texts::Texts,
     tool::{Call, Spec, Tool, done},
-    toolbox::Parts,
     wording::{counted, grouped},
 };
 
@@ -25,6 +26,8 @@ const MAX_NUMBERS: usize = 300_000;
 /// Embeds texts.
 pub(super) struct EmbeddingCreate {
     artifacts: Arc<dyn Artifacts>,
+    texts: Texts,
+    slots: Slots,
 }
 
 #[derive(Deserialize)]
@@ -67,9 +70,11 @@ impl Text {
 }
 
 impl EmbeddingCreate {
-    pub(super) fn new(parts: &Parts) -> Self {
+    pub(super) fn new(parts: &Parts, slots: Slots) -> Self {
         Self {
             artifacts: Arc::clone(&parts.artifacts),
+            texts: Texts::new(parts),
+            slots,
         }
     }
 
@@ -81,10 +86,15 @@ impl EmbeddingCreate {
         texts: Vec<String>,
     ) -> Result<(), ToolError> {
         let failed = failure::of_artifact(id);
-        let whole = self.artifacts.text(call.actor, id).await.map_err(&failed)?;
-        let passages = located(whole.as_deref().unwrap_or_default(), texts);
+        let artifact = self.artifacts.find(call.actor, id).await.map_err(&failed)?;
+        let whole = self.texts.of(call, &artifact).await?;
+        let locate = move || {
+            let passages = located(whole.as_deref().unwrap_or_default(), texts);
+            (whole, passages)
+        };
+        let (whole, passages) = self.slots.run(locate).await?;
         self.artifacts
-            .store_passages(call.actor, id, passages)
+            .store_passages(call.actor, id, whole, passages)
             .await
             .map_err(&failed)
     }

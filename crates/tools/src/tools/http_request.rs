@@ -9,10 +9,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    capabilities::{Web, WebRequest, WebResponse},
+    capabilities::{Parts, Web, WebRequest, WebResponse},
     shapes,
     tool::{Call, Spec, Tool, done},
-    toolbox::Parts,
     wording::counted,
 };
 

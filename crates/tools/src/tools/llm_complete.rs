@@ -8,10 +8,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    capabilities::{Completed, Completion, LanguageModel, Message, Role},
+    capabilities::{Completed, Completion, LanguageModel, Message, Parts, Role},
     shapes,
     tool::{Call, Spec, Tool, done},
-    toolbox::Parts,
     wording::{counted, grouped},
 };
 

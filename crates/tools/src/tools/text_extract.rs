@@ -9,12 +9,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    capabilities::Artifacts,
+    capabilities::{Artifacts, Parts},
     extract::{Extracted, SectionKind},
     extractor::Extractor,
     failure, shapes,
     tool::{Call, Spec, Tool, done},
-    toolbox::Parts,
     wording::counted,
 };
 

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
+    capabilities::Parts,
     shapes,
     tool::{Call, Spec, Tool, done},
-    toolbox::Parts,
 };
 
 /// The longest sleep in seconds: 30 days.

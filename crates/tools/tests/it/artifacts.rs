@@ -193,9 +193,6 @@ async fn chunks_become_the_passages_of_an_artifact_and_are_found() {
         .call("artifact.read", json!({"artifact_id": id}))
         .await
         .unwrap();
-    bench
-        .artifacts
-        .index(id.parse().unwrap(), read["text"].as_str().unwrap());
     let split = bench
         .call("text.split", json!({"text": read["text"]}))
         .await

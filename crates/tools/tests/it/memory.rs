@@ -219,9 +219,13 @@ impl Artifacts for MemoryArtifacts {
         &self,
         actor: Actor,
         id: ArtifactId,
+        text: Option<String>,
         passages: Vec<Passage>,
     ) -> Result<()> {
-        self.with(actor, id, |found| found.passages = passages)
+        self.with(actor, id, |found| {
+            found.text = text.or(found.text.take());
+            found.passages = passages;
+        })
     }
 }
 

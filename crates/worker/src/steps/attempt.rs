@@ -7,9 +7,9 @@ use archesai_workflows::{
     engine::Claim,
 };
 use futures_util::FutureExt;
-
-use super::log::StepLog;
 use tokio::time::Instant;
+
+use super::{log::StepLog, reports::Reports};
 
 use crate::Stop;
 
@@ -35,24 +35,36 @@ impl Cancellation for Told<'_> {
     }
 }
 
-/// Prepares, calls and reports. Answers a claim to go on with, if there is one.
+/// Prepares, calls and reports. Answers what came of it, in a word, and a claim to
+/// go on with, if there is one.
 ///
 /// # Errors
 ///
 /// [`Error::LeaseLost`] if the step was taken away meanwhile.
 pub(super) async fn attempt<A: Adapters>(
     service: &Service<A>,
+    reports: &Reports,
     claim: &Claim,
     stop: &Stop,
-) -> Result<Option<Claim>> {
+) -> Result<(&'static str, Option<Claim>)> {
     let call = match insist(stop, || service.prepare(claim)).await? {
         Prepared::Call(call) => call,
-        Prepared::Ended(next) => return Ok(next),
+        Prepared::Ended(next) => return Ok(("settled", next)),
     };
     let log = StepLog::new(service.clock.clone());
     let result = watched(service, &call, &log, stop).await;
     flush(service, claim, &log).await;
-    insist(stop, || service.finish(&call, result.clone())).await
+    let next = insist(stop, || reports.finish(call.clone(), result.clone())).await?;
+    Ok((outcome(&result), next))
+}
+
+/// What came of an attempt, in a word.
+fn outcome(result: &Result<Outcome, ToolError>) -> &'static str {
+    match result {
+        Ok(Outcome::Sleep { .. }) => "waiting",
+        Ok(_) => "succeeded",
+        Err(_) => "failed",
+    }
 }
 
 /// Tries again while the database is unavailable: the worker lives, so nobody

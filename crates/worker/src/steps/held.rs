@@ -1,7 +1,7 @@
 //! What a worker holds at the moment, and the means to stop each.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -36,30 +36,30 @@ impl Held {
 
     /// Which claims are held.
     pub(super) fn claims(&self) -> Vec<Claim> {
-        self.steps()
-            .values()
-            .map(|(claim, _)| claim.clone())
-            .collect()
+        let steps = self.steps();
+        steps.values().map(|(claim, _)| claim.clone()).collect()
     }
 
-    /// Which step runs are held, and under which fence.
-    pub(super) fn now(&self) -> Vec<(StepRunId, u64)> {
+    /// Which leases are held.
+    pub(super) fn leases(&self) -> Vec<Lease> {
         let steps = self.steps();
-        steps
-            .values()
-            .map(|(claim, _)| (claim.step.id, claim.step.fence))
-            .collect()
+        steps.values().map(|(claim, _)| claim.lease()).collect()
     }
 
-    /// Stops those of the step runs held `before` a heartbeat that its answer does not name.
-    pub(super) fn keep(&self, before: &[(StepRunId, u64)], leases: &[Lease]) {
+    /// Whether a lease is held.
+    pub(super) fn has(&self, lease: Lease) -> bool {
         let steps = self.steps();
-        for (id, fence) in before {
-            let ours = leases
-                .iter()
-                .any(|lease| lease.step_run == *id && lease.fence == *fence);
-            match steps.get(id) {
-                Some((claim, stop)) if !ours && claim.step.fence == *fence => stop.cancel(),
+        let held = steps.get(&lease.step_run);
+        held.is_some_and(|(claim, _)| claim.lease() == lease)
+    }
+
+    /// Stops those of the leases held `before` a heartbeat that its answer does not name.
+    pub(super) fn keep(&self, before: &[Lease], answer: &[Claim]) {
+        let named: HashSet<Lease> = answer.iter().map(Claim::lease).collect();
+        let steps = self.steps();
+        for lease in before.iter().filter(|lease| !named.contains(lease)) {
+            match steps.get(&lease.step_run) {
+                Some((claim, stop)) if claim.lease() == *lease => stop.cancel(),
                 _ => {}
             }
         }

@@ -17,8 +17,8 @@ use std::{
 
 use archesai_workflows::{
     Actor, Adapters, Cancellation, Clock, Definitions, Ids, Invocation, Json, Log, LogLevel,
-    NewPipeline, OrganizationId, Outcome, Prepared, RunStatus, Service, Settings, ToolError,
-    ToolSpec, UserId, Violation, WorkerId,
+    NewPipeline, OrganizationId, Outcome, PipelineId, Prepared, RunId, RunStatus, Service,
+    Settings, ToolError, ToolSpec, UserId, Violation, WorkerId,
     ports::{Toolbox, Wakeups},
 };
 use expressions::Paths;
@@ -159,6 +159,7 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
         .create_pipeline(
             me,
             NewPipeline {
+                id: PipelineId(service.ids.next()),
                 name: "greet".to_owned(),
                 description: None,
                 definition: serde_json::from_str(DEFINITION)?,
@@ -166,7 +167,8 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
         )
         .await?;
     let input = serde_json::from_str(r#"{"name": "world"}"#)?;
-    let run = service.start_run(me, pipeline.id, &input).await?;
+    let id = RunId(service.ids.next());
+    let run = service.start_run(me, id, pipeline.id, &input).await?;
 
     let mut claims = service.claim(WorkerId(1), 1).await?;
     while let Some(claim) = claims.pop() {

@@ -10,7 +10,7 @@ use std::{
 use archesai_workflows::{
     Cursor, CursorKey, Error, Json, LogEntry, LogLine, OrganizationId, Page, Pipeline, PipelineId,
     Recorded, Result, Run, RunId, RunStatus, Slice, StepRun, StepRunId, StepStatus, WorkerId,
-    engine::{Changes, Claim, Lease, RunRow, RunState, StepRow},
+    engine::{Changes, Claim, RunRow, RunState, StepRow},
     ports::{
         PipelineSort, Repository, RunFilter, RunSort, Scope, StepResult, StepSort, StepValues,
         Store, Transaction,
@@ -113,6 +113,13 @@ impl Tables {
         }
     }
 
+    fn put_pipeline(&mut self, pipeline: &Pipeline) {
+        let version = (pipeline.id, pipeline.version);
+        self.definitions
+            .insert(version, pipeline.definition.clone());
+        self.pipelines.insert(pipeline.id, pipeline.clone());
+    }
+
     fn due(&self, limit: u32, now: SystemTime) -> Vec<StepRunId> {
         let mut due: Vec<_> = self
             .steps
@@ -123,6 +130,16 @@ impl Tables {
         due.sort();
         due.truncate(limit as usize);
         due.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// The step runs that some workers hold.
+    fn held(&self, by: impl Fn(WorkerId) -> bool) -> impl Iterator<Item = Claim> {
+        let rows = self.steps.values();
+        let rows = rows.filter(move |(_, row)| row.worker.is_some_and(&by));
+        rows.map(|(run, row)| Claim {
+            run: Self::run_row(&self.runs[run]),
+            step: row.clone(),
+        })
     }
 
     fn apply(&mut self, changes: &Changes) {
@@ -180,11 +197,10 @@ fn page<S, T>(mut found: Vec<T>, slice: &Slice<S>, key: impl Fn(&T) -> Cursor) -
 impl<G: Send + Sync + 'static> Repository for MemoryStore<G> {
     async fn insert_pipeline(&self, pipeline: &Pipeline) -> Result<()> {
         let mut tables = self.tables.lock().await;
-        let version = (pipeline.id, pipeline.version);
-        tables
-            .definitions
-            .insert(version, pipeline.definition.clone());
-        tables.pipelines.insert(pipeline.id, pipeline.clone());
+        if tables.pipelines.contains_key(&pipeline.id) {
+            return Err(Error::AlreadyExists);
+        }
+        tables.put_pipeline(pipeline);
         Ok(())
     }
 
@@ -218,10 +234,14 @@ impl<G: Send + Sync + 'static> Repository for MemoryStore<G> {
     }
 
     async fn update_pipeline(&self, pipeline: &Pipeline) -> Result<()> {
-        let stored = self.find_pipeline(pipeline.organization_id, pipeline.id);
-        match stored.await? {
-            Some(stored) if stored.version == pipeline.version - 1 => {
-                self.insert_pipeline(pipeline).await
+        let mut tables = self.tables.lock().await;
+        match tables.pipelines.get(&pipeline.id) {
+            Some(stored)
+                if stored.organization_id == pipeline.organization_id
+                    && stored.version == pipeline.version - 1 =>
+            {
+                tables.put_pipeline(pipeline);
+                Ok(())
             }
             _ => Err(Error::VersionConflict),
         }
@@ -258,6 +278,9 @@ impl<G: Send + Sync + 'static> Repository for MemoryStore<G> {
     async fn insert_run(&self, run: &Run, steps: &[StepRow]) -> Result<()> {
         let mut tables = self.tables.lock().await;
         let version = (run.pipeline_id, run.pipeline_version);
+        if tables.runs.contains_key(&run.id) {
+            return Err(Error::AlreadyExists);
+        }
         if !tables.definitions.contains_key(&version) {
             return Err(Error::NotFound);
         }
@@ -401,6 +424,10 @@ impl<G: Send + Sync + 'static> Repository for MemoryStore<G> {
         Ok(items.and_then(|items| items.get(index as usize).cloned()))
     }
 
+    async fn has_due(&self, now: SystemTime) -> Result<bool> {
+        Ok(!self.tables.lock().await.due(1, now).is_empty())
+    }
+
     async fn claim(
         &self,
         worker: WorkerId,
@@ -445,60 +472,43 @@ impl<G: Send + Sync + 'static> Repository for MemoryStore<G> {
         worker: WorkerId,
         lease: Duration,
         now: SystemTime,
-    ) -> Result<Vec<Lease>> {
+    ) -> Result<Vec<Claim>> {
         let mut tables = self.tables.lock().await;
         tables.leases.insert(worker, now + lease);
-        let held = tables.steps.values();
-        let held = held.filter(|(_, row)| row.worker == Some(worker));
-        Ok(held
-            .map(|(_, row)| Lease {
-                step_run: row.id,
-                fence: row.fence,
-            })
-            .collect())
+        Ok(tables.held(|holder| holder == worker).collect())
     }
 
     async fn expired(&self, limit: u32, now: SystemTime) -> Result<Vec<Claim>> {
         let tables = self.tables.lock().await;
-        let lost = |worker: WorkerId| tables.leases.get(&worker).is_none_or(|end| *end < now);
-        let rows = tables.steps.values();
-        let rows = rows.filter(|(_, row)| row.worker.is_some_and(lost));
-        let claims = rows.map(|(run, row)| Claim {
-            run: Tables::run_row(&tables.runs[run]),
-            step: row.clone(),
-        });
-        Ok(claims.take(limit as usize).collect())
+        let lost = |worker| tables.leases.get(&worker).is_none_or(|end| *end < now);
+        Ok(tables.held(lost).take(limit as usize).collect())
     }
 
-    async fn lock_runs(&self, runs: &[(OrganizationId, RunId)]) -> Result<Vec<RunState>> {
+    async fn lock_runs(
+        &self,
+        runs: &[(OrganizationId, RunId)],
+        items: &[StepRunId],
+    ) -> Result<Vec<RunState>> {
         let tables = self.tables.lock().await;
+        let steps = |run: RunId, wanted: &dyn Fn(&StepRow) -> bool| {
+            let rows = tables.steps.values().filter(|(of, _)| *of == run);
+            let rows = rows.map(|(_, row)| row).filter(|row| wanted(row));
+            rows.cloned().collect()
+        };
         let found = runs
             .iter()
             .filter_map(|(organization, id)| tables.run(*organization, *id));
         let mut states: Vec<RunState> = found
             .map(|run| RunState {
                 run: Tables::run_row(run),
-                steps: tables
-                    .steps
-                    .values()
-                    .filter(|(of, row)| *of == run.id && row.parent.is_none())
-                    .map(|(_, row)| row.clone())
-                    .collect(),
+                steps: steps(run.id, &|row| row.parent.is_none()),
+                items: steps(run.id, &|row| {
+                    row.parent.is_some() && items.contains(&row.id)
+                }),
             })
             .collect();
         states.sort_by_key(|state| state.run.id);
         Ok(states)
-    }
-
-    async fn held(&self, leases: &[Lease]) -> Result<Vec<Lease>> {
-        let tables = self.tables.lock().await;
-        let held = |lease: &&Lease| {
-            let row = tables.steps.get(&lease.step_run);
-            row.is_some_and(|(_, row)| {
-                row.status == StepStatus::Running && row.fence == lease.fence
-            })
-        };
-        Ok(leases.iter().filter(held).copied().collect())
     }
 
     async fn put_values(&self, values: &[StepValues]) -> Result<()> {

@@ -6,7 +6,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Policy, Refused, RunRow, RunState, StepEvent, StepRow};
+use super::{Decision, Lease, Policy, Refused, RunRow, RunState, StepEvent, StepRow};
 use crate::{
     Event, Ids, Json, RunError, RunStatus, StepError, StepRunId, StepStatus, ToolError, WorkerId,
     definition::Definition,
@@ -25,6 +25,8 @@ pub struct Machine<'a> {
     pub(super) is_new: bool,
     /// Positions of the steps that changed.
     pub(super) touched: BTreeSet<usize>,
+    /// Stored items that nothing happened to yet.
+    stored: Vec<StepRow>,
     /// Stored items that changed.
     pub(super) items: Vec<StepRow>,
     /// Items that came into being.
@@ -56,6 +58,7 @@ impl<'a> Machine<'a> {
     ) -> Option<Self> {
         let mut machine = Self::new(definition, policy, ids, now, state.run);
         machine.steps = state.steps;
+        machine.stored = state.items;
         let position = |row: &StepRow| definition.position(&row.step);
         machine.steps.sort_by_cached_key(position);
         let positions = machine.steps.iter().map(position);
@@ -79,6 +82,7 @@ impl<'a> Machine<'a> {
             steps: Vec::new(),
             is_new: false,
             touched: BTreeSet::new(),
+            stored: Vec::new(),
             items: Vec::new(),
             created: Vec::new(),
             stopped: Vec::new(),
@@ -114,6 +118,25 @@ impl<'a> Machine<'a> {
         machine
     }
 
+    /// What follows if a stored run has to be given up without a look at its
+    /// definition; `None` if it has ended.
+    pub fn give_up_run(
+        policy: &Policy,
+        ids: &dyn Ids,
+        now: SystemTime,
+        state: RunState,
+        error: &ToolError,
+    ) -> Option<Decision> {
+        let unknown = Definition::default();
+        let mut machine = Machine::new(&unknown, policy, ids, now, state.run);
+        machine.steps = state.steps;
+        if machine.has_ended() {
+            return None;
+        }
+        machine.fail_run(error, None);
+        Some(machine.decide())
+    }
+
     /// Whether the run has ended.
     pub fn has_ended(&self) -> bool {
         self.run.status.is_ended()
@@ -124,25 +147,13 @@ impl<'a> Machine<'a> {
         &self.errors
     }
 
-    /// Tells what happened to a step run; `row` is the step run as it was claimed.
-    ///
-    /// Whether an item is still under that claim is not known here and must
-    /// have been looked up.
+    /// Tells what happened to a step run under a lease.
     ///
     /// # Errors
     ///
     /// [`Refused`] if the run or the step has ended, or the step was claimed anew.
-    pub fn apply(&mut self, row: &StepRow, event: StepEvent) -> Result<(), Refused> {
-        let at = self.definition.position(&row.step).ok_or(Refused)?;
-        let step = self.steps.get(at).ok_or(Refused)?;
-        let is_current = match row.index {
-            None => step.status == StepStatus::Running && step.fence == row.fence,
-            Some(_) => step.status == StepStatus::Waiting && row.parent == Some(step.id),
-        };
-        if self.has_ended() || !is_current {
-            return Err(Refused);
-        }
-        let row = row.clone();
+    pub fn apply(&mut self, lease: Lease, event: StepEvent) -> Result<(), Refused> {
+        let (at, row) = self.take_held(lease).ok_or(Refused)?;
         match event {
             StepEvent::Succeeded => self.succeed(at, row),
             StepEvent::Failed { error, jitter } => self.fail(at, row, &error, jitter),
@@ -153,6 +164,23 @@ impl<'a> Machine<'a> {
             StepEvent::Released => self.requeue(at, row),
         }
         Ok(())
+    }
+
+    /// A step run that is held under a lease, and the position of its step. An
+    /// item is taken away, for it changes now.
+    fn take_held(&mut self, lease: Lease) -> Option<(usize, StepRow)> {
+        if self.has_ended() {
+            return None;
+        }
+        let is_held = |row: &StepRow| row.status == StepStatus::Running && row.lease() == lease;
+        if let Some(at) = self.steps.iter().position(is_held) {
+            return Some((at, self.steps[at].clone()));
+        }
+        let item = self.stored.iter().position(is_held)?;
+        let parent = self.stored[item].parent?;
+        let fans_out = |row: &StepRow| row.status == StepStatus::Waiting && row.id == parent;
+        let at = self.steps.iter().position(fans_out)?;
+        Some((at, self.stored.swap_remove(item)))
     }
 
     /// A fan-out all of whose items have ended, and whose outputs are to be

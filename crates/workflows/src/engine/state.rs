@@ -8,13 +8,15 @@ use crate::{
     WorkerId,
 };
 
-/// A run and its steps, without the items of fan-outs.
+/// A run and its steps, and of the items of fan-outs those that matter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunState {
     /// The run itself.
     pub run: RunRow,
     /// Its steps, in any order; the items of fan-outs are not among them.
     pub steps: Vec<StepRow>,
+    /// The items to which something happened, in any order.
+    pub items: Vec<StepRow>,
 }
 
 /// The narrow part of a run.
@@ -38,6 +40,13 @@ pub struct RunRow {
     pub started_at: Option<SystemTime>,
     /// When it ended.
     pub completed_at: Option<SystemTime>,
+}
+
+impl RunRow {
+    /// What stores find it by.
+    pub(crate) fn key(&self) -> (OrganizationId, RunId) {
+        (self.organization_id, self.id)
+    }
 }
 
 /// The narrow part of a step run: of a step, or of one item of its fan-out.
@@ -119,10 +128,7 @@ pub struct Claim {
 impl Claim {
     /// What the worker proves by that it still holds the step run.
     pub fn lease(&self) -> Lease {
-        Lease {
-            step_run: self.step.id,
-            fence: self.step.fence,
-        }
+        self.step.lease()
     }
 }
 
@@ -136,6 +142,14 @@ pub struct Lease {
 }
 
 impl StepRow {
+    /// Its lease, if it is under one.
+    pub(super) fn lease(&self) -> Lease {
+        Lease {
+            step_run: self.id,
+            fence: self.fence,
+        }
+    }
+
     /// Whether a worker may have it now.
     pub fn is_due(&self, now: SystemTime) -> bool {
         self.status == StepStatus::Ready && self.ready_at.is_some_and(|at| at <= now)

@@ -78,6 +78,7 @@ impl Machine<'_> {
             step_run_id: row.id,
             step: row.step.clone(),
             attempt: row.attempt.into(),
+            code: error.code.clone(),
             message: error.message.clone(),
         });
         row.sleeps = 0;
@@ -266,16 +267,18 @@ impl Machine<'_> {
     }
 
     pub(super) fn fail_run(&mut self, error: &ToolError, step: Option<usize>) {
+        let step = step.map(|at| self.definition.steps[at].id.clone());
         self.error = Some(RunError {
             code: error.code.clone(),
             message: error.message.clone(),
-            step: step.map(|at| self.definition.steps[at].id.clone()),
+            step: step.clone(),
         });
         self.end(RunStatus::Failed);
         self.events.push(Event::RunFailed {
             run_id: self.run.id,
             code: error.code.clone(),
             message: error.message.clone(),
+            step,
         });
     }
 

@@ -2,31 +2,31 @@
 //! written and recorded, and their workers go on with what became ready.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
+    mem,
     sync::Arc,
     time::SystemTime,
 };
 
 use super::{Adapters, Service, prepare::expression_failed, scope, size};
 use crate::{
-    Error, Json, Recorded, Result, RunId, StepRunId, ToolError,
+    Error, Json, OrganizationId, Recorded, Result, RunId, StepRunId, ToolError,
     definition::Definition,
-    engine::{Changes, Claim, Lease, Machine, RunRow, RunState, StepEvent},
-    ports::{Expressions as _, Repository, Scope, StepValues, Store as _, Transaction as _},
+    engine::{Changes, Claim, Decision, Machine, RunRow, RunState, StepEvent},
+    ports::{Expressions as _, Repository, Scope, StepValues, Store as _, Transaction},
 };
 
 /// What happened to a step that was claimed, and the documents that go with it.
 pub(super) struct Move {
     claim: Claim,
     event: StepEvent,
-    /// What its tool was called with.
-    pub(super) input: Option<Json>,
-    /// What came of it.
-    pub(super) output: Option<Json>,
+    values: StepValues,
     /// What it fans out over.
     pub(super) items: Option<Vec<Json>>,
     /// Whether its worker may go on with a step that becomes ready.
     pub(super) goes_on: bool,
+    /// What came of it: refused, or the claim its worker goes on with.
+    pub(super) moved: Result<Option<Claim>>,
 }
 
 impl Move {
@@ -34,16 +34,29 @@ impl Move {
         Self {
             claim: claim.clone(),
             event,
-            input: None,
-            output: None,
+            values: StepValues {
+                organization: claim.run.organization_id,
+                step_run: claim.step.id,
+                input: None,
+                output: None,
+                error: None,
+            },
             items: None,
             goes_on: true,
+            moved: Err(Error::LeaseLost),
         }
+    }
+
+    /// With what its tool was called with, and what came of that.
+    pub(super) fn with(mut self, input: Json, output: Option<Json>) -> Self {
+        self.values.input = Some(input);
+        self.values.output = output;
+        self
     }
 }
 
-/// What came of a move: refused, or the claim its worker goes on with.
-pub(super) type Moved = Result<Option<Claim>>;
+/// Moves by the runs they belong to; none is empty.
+type Moves<'a> = BTreeMap<RunId, Vec<&'a mut Move>>;
 
 /// What a transaction is to write after the moves of every run were judged.
 #[derive(Default)]
@@ -53,43 +66,68 @@ struct Batch {
     has_work: bool,
 }
 
+impl Batch {
+    fn add<A: Adapters>(
+        &mut self,
+        service: &Service<A>,
+        organization: OrganizationId,
+        now: SystemTime,
+        decision: Decision,
+    ) {
+        self.changes.push(decision.changes);
+        self.has_work |= decision.has_work;
+        let events = decision.events.into_iter();
+        let events = events.map(|event| service.recorded(organization, None, now, event));
+        self.events.extend(events);
+    }
+}
+
 impl<A: Adapters> Service<A> {
     /// [`advance`](Self::advance) for one move.
-    pub(super) async fn advance_one(&self, step: Move) -> Moved {
-        let moved = self.advance(vec![step]).await?;
-        moved.into_iter().next().unwrap_or(Err(Error::LeaseLost))
+    pub(super) async fn advance_one(&self, mut step: Move) -> Result<Option<Claim>> {
+        self.advance(std::slice::from_mut(&mut step)).await;
+        step.moved
     }
 
-    /// Judges moves, of whichever runs, and writes what follows in one
-    /// transaction. Answers what came of each; those that do not hold their
-    /// step any more are refused with [`Error::LeaseLost`] and leave no trace.
-    pub(super) async fn advance(&self, moves: Vec<Move>) -> Result<Vec<Moved>> {
-        let now = self.clock.now();
-        let definitions = self.definitions_of(&moves).await?;
-        let mut moved: Vec<Moved> = moves.iter().map(|_| Err(Error::LeaseLost)).collect();
-
-        let transaction = self.store.begin(Scope::System).await?;
-        let runs: BTreeSet<_> = moves
-            .iter()
-            .map(|step| (step.claim.run.organization_id, step.claim.run.id))
-            .collect();
-        let runs: Vec<_> = runs.into_iter().collect();
-        let states = transaction.lock_runs(&runs).await?;
-        let leases: Vec<Lease> = moves.iter().map(|step| step.claim.lease()).collect();
-        let held: HashSet<Lease> = transaction.held(&leases).await?.into_iter().collect();
-
-        let mut by_run: HashMap<RunId, Vec<(Move, &mut Moved)>> = HashMap::new();
-        for (step, moved) in moves.into_iter().zip(&mut moved) {
-            if held.contains(&step.claim.lease()) {
-                let moves = by_run.entry(step.claim.run.id).or_default();
-                moves.push((step, moved));
+    /// Judges moves, of whichever runs, and writes what follows: in one
+    /// transaction, or where that fails in one for each run, so that none keeps
+    /// back the others. Those that do not hold their step any more are refused
+    /// with [`Error::LeaseLost`] and leave no trace. A run that cannot be read is
+    /// failed, and its moves hear why.
+    pub(super) async fn advance(&self, moves: &mut [Move]) {
+        let mut runs = Moves::new();
+        for step in moves {
+            runs.entry(step.claim.run.id).or_default().push(step);
+        }
+        let mut waiting = Vec::from_iter((!runs.is_empty()).then_some(runs));
+        while let Some(mut runs) = waiting.pop() {
+            let Err(error) = self.advance_together(&mut runs).await else {
+                continue;
+            };
+            if runs.len() > 1 {
+                waiting.extend(runs.into_iter().map(|run| Moves::from([run])));
+            } else {
+                let moves = runs.into_values().flatten().collect();
+                self.refuse(moves, error).await;
             }
         }
+    }
+
+    async fn advance_together(&self, runs: &mut Moves<'_>) -> Result<()> {
+        let now = self.clock.now();
+        let definitions = self.definitions_of(runs).await?;
+        let transaction = self.store.begin(Scope::System).await?;
+        let keys: Vec<_> = runs
+            .values()
+            .map(|moves| moves[0].claim.run.key())
+            .collect();
+        let steps = runs.values().flatten().map(|step| &step.claim.step);
+        let items = steps.filter(|step| step.parent.is_some());
+        let items: Vec<StepRunId> = items.map(|step| step.id).collect();
         let mut batch = Batch::default();
-        for state in states {
-            let moves = by_run.remove(&state.run.id);
-            let definition = definitions.get(&state.run.id);
-            if let (Some(moves), Some(definition)) = (moves, definition) {
+        for state in transaction.lock_runs(&keys, &items).await? {
+            let moves = runs.get_mut(&state.run.id);
+            if let (Some(moves), Some(definition)) = (moves, definitions.get(&state.run.id)) {
                 let run = self.advance_run(&transaction, &mut batch, definition, now, state, moves);
                 run.await?;
             }
@@ -102,18 +140,17 @@ impl<A: Adapters> Service<A> {
         if batch.has_work {
             self.wakeups.wake();
         }
-        Ok(moved)
+        Ok(())
     }
 
-    /// The definitions of the runs that moves belong to, but for deleted ones.
-    async fn definitions_of(&self, moves: &[Move]) -> Result<HashMap<RunId, Arc<Definition>>> {
+    /// The definitions of runs, but for deleted ones.
+    async fn definitions_of(&self, runs: &Moves<'_>) -> Result<HashMap<RunId, Arc<Definition>>> {
         let mut definitions = HashMap::new();
-        for run in moves.iter().map(|step| &step.claim.run) {
+        for (id, moves) in runs {
+            let run = &moves[0].claim.run;
             let key = (run.organization_id, run.pipeline_id, run.pipeline_version);
-            if !definitions.contains_key(&run.id)
-                && let Some(definition) = self.definition(key).await?
-            {
-                definitions.insert(run.id, definition);
+            if let Some(definition) = self.definition(key).await? {
+                definitions.insert(*id, definition);
             }
         }
         Ok(definitions)
@@ -126,39 +163,34 @@ impl<A: Adapters> Service<A> {
         definition: &Definition,
         now: SystemTime,
         state: RunState,
-        moves: Vec<(Move, &mut Moved)>,
+        moves: &mut [&mut Move],
     ) -> Result<()> {
         let run = state.run.clone();
-        let policy = &self.settings.policy;
-        let machine = Machine::resume(definition, policy, self.ids.as_ref(), now, state);
-        let mut machine = machine.ok_or_else(|| {
-            Error::unavailable(format!(
-                "the steps of run {} are not those of its definition",
-                run.id
-            ))
-        })?;
-        let mut accepted = Vec::new();
-        for (step, moved) in moves {
-            if machine.apply(&step.claim.step, step.event.clone()).is_ok() {
-                accepted.push((step, moved));
+        let mut machine = self.machine(definition, now, state)?;
+        let mut accepted: Vec<&mut Move> = Vec::new();
+        for step in moves {
+            step.moved = Err(Error::LeaseLost);
+            if machine
+                .apply(step.claim.lease(), step.event.clone())
+                .is_ok()
+            {
+                accepted.push(step);
             }
         }
         if accepted.is_empty() {
             return Ok(());
         }
-        let written = self
-            .write(repository, &run, &machine, &mut accepted)
-            .await?;
+        let written = self.write(repository, &machine, &accepted).await?;
         self.complete(repository, definition, &mut machine, &run)
             .await?;
-        for (step, moved) in accepted {
+        for step in accepted {
             let worker = step.claim.step.worker.filter(|_| step.goes_on);
             let taken = worker.and_then(|worker| machine.take(worker));
             let run = run.clone();
-            *moved = Ok(taken.map(|step| Claim { run, step }));
+            step.moved = Ok(taken.map(|step| Claim { run, step }));
         }
-        let decision = machine.decide();
-        let rest = decision.errors.into_iter();
+        let mut decision = machine.decide();
+        let rest = mem::take(&mut decision.errors).into_iter();
         let rest: Vec<StepValues> = rest
             .filter(|(id, _)| !written.contains(id))
             .map(|(step_run, error)| StepValues {
@@ -172,12 +204,59 @@ impl<A: Adapters> Service<A> {
         if !rest.is_empty() {
             repository.put_values(&rest).await?;
         }
-        batch.changes.push(decision.changes);
-        batch.has_work |= decision.has_work;
-        let organization = run.organization_id;
-        let events = decision.events.into_iter();
-        let events = events.map(|event| self.recorded(organization, None, now, event));
-        batch.events.extend(events);
+        batch.add(self, run.organization_id, now, decision);
+        Ok(())
+    }
+
+    /// The machine of a stored run.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unreadable`] if its steps are not those of the definition.
+    pub(super) fn machine<'a>(
+        &'a self,
+        definition: &'a Definition,
+        now: SystemTime,
+        state: RunState,
+    ) -> Result<Machine<'a>> {
+        let policy = &self.settings.policy;
+        let machine = Machine::resume(definition, policy, self.ids.as_ref(), now, state);
+        machine.ok_or_else(|| {
+            Error::unreadable("the steps of the run are not those of its definition")
+        })
+    }
+
+    /// Tells the moves of one run why they came to nothing, and fails the run if
+    /// it always will.
+    async fn refuse(&self, moves: Vec<&mut Move>, error: Error) {
+        let run = moves.first().map(|step| step.claim.run.key());
+        let error = match (run, error) {
+            (Some(run), Error::Unreadable(cause)) => {
+                let given_up = self.give_up_run(run).await.err();
+                given_up.unwrap_or(Error::Unreadable(cause))
+            }
+            (_, error) => error,
+        };
+        let error = Arc::new(error);
+        for step in moves {
+            step.moved = Err(error.shared());
+        }
+    }
+
+    async fn give_up_run(&self, run: (OrganizationId, RunId)) -> Result<()> {
+        let now = self.clock.now();
+        let transaction = self.store.begin(Scope::System).await?;
+        let state = transaction.lock_runs(&[run], &[]).await?.pop();
+        let error = ToolError::permanent("unreadable", "what is kept of the run cannot be read");
+        let policy = &self.settings.policy;
+        let give_up = |state| Machine::give_up_run(policy, self.ids.as_ref(), now, state, &error);
+        if let Some(decision) = state.and_then(give_up) {
+            let mut batch = Batch::default();
+            batch.add(self, run.0, now, decision);
+            transaction.apply(&batch.changes).await?;
+            transaction.record(&batch.events).await?;
+            transaction.commit().await?;
+        }
         Ok(())
     }
 
@@ -185,32 +264,25 @@ impl<A: Adapters> Service<A> {
     async fn write(
         &self,
         repository: &impl Repository,
-        run: &RunRow,
         machine: &Machine<'_>,
-        accepted: &mut [(Move, &mut Moved)],
+        accepted: &[&mut Move],
     ) -> Result<HashSet<StepRunId>> {
-        let mut values = Vec::new();
-        for (step, _) in accepted {
-            let id = step.claim.step.id;
-            let value = StepValues {
-                organization: run.organization_id,
-                step_run: id,
-                input: step.input.take(),
-                output: step.output.take(),
-                error: machine.errors().get(&id).cloned(),
-            };
-            if value.input.is_some() || value.output.is_some() || value.error.is_some() {
-                values.push(value);
+        let mut written = Vec::new();
+        for step in accepted {
+            let mut values = step.values.clone();
+            values.error = machine.errors().get(&values.step_run).cloned();
+            if let Some(items) = &step.items {
+                let put = repository.put_items(values.organization, values.step_run, items);
+                put.await?;
             }
-            if let Some(items) = step.items.take() {
-                let organization = run.organization_id;
-                repository.put_items(organization, id, &items).await?;
+            if values.input.is_some() || values.output.is_some() || values.error.is_some() {
+                written.push(values);
             }
         }
-        if !values.is_empty() {
-            repository.put_values(&values).await?;
+        if !written.is_empty() {
+            repository.put_values(&written).await?;
         }
-        Ok(values.into_iter().map(|value| value.step_run).collect())
+        Ok(written.iter().map(|values| values.step_run).collect())
     }
 
     /// Joins the fan-outs whose items have ended, and ends the run if every step has.

@@ -14,6 +14,8 @@ const MAX_DESCRIPTION: usize = 10_000;
 /// What a new pipeline is to be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewPipeline {
+    /// The identity it gets; the same one again where the request may have been carried out before.
+    pub id: PipelineId,
     /// What it is called.
     pub name: String,
     /// What it is for.
@@ -34,15 +36,16 @@ pub struct PipelineChanges {
 }
 
 impl<A: Adapters> Service<A> {
-    /// Makes a pipeline.
+    /// Makes a pipeline; answers the one that the organization has already under this identity.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`], with places in an object of `name`, `description` and `definition`.
+    /// [`Error::Invalid`], with places in an object of `name`, `description` and `definition`;
+    /// [`Error::AlreadyExists`] if the identity is that of a pipeline elsewhere.
     pub async fn create_pipeline(&self, actor: Actor, new: NewPipeline) -> Result<Pipeline> {
         let now = self.clock.now();
         let pipeline = Pipeline {
-            id: PipelineId(self.ids.next()),
+            id: new.id,
             organization_id: actor.organization_id,
             name: new.name.trim().to_owned(),
             description: new.description,
@@ -60,7 +63,14 @@ impl<A: Adapters> Service<A> {
         let event = self.recorded(actor.organization_id, Some(actor.user_id), now, event);
         let scope = Scope::Organization(actor.organization_id);
         let transaction = self.store.begin(scope).await?;
-        transaction.insert_pipeline(&pipeline).await?;
+        match transaction.insert_pipeline(&pipeline).await {
+            Err(Error::AlreadyExists) => {
+                drop(transaction);
+                let found = self.store.find_pipeline(actor.organization_id, pipeline.id);
+                return found.await?.ok_or(Error::AlreadyExists);
+            }
+            inserted => inserted?,
+        }
         transaction.record(&[event]).await?;
         transaction.commit().await?;
         Ok(pipeline)
@@ -89,17 +99,17 @@ impl<A: Adapters> Service<A> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`]; [`Error::VersionConflict`] if it is not at the
-    /// `expected` version; [`Error::Invalid`] as in [`create_pipeline`](Self::create_pipeline).
+    /// [`Error::NotFound`]; [`Error::VersionConflict`] if it is not at one of the
+    /// `expected` versions; [`Error::Invalid`] as in [`create_pipeline`](Self::create_pipeline).
     pub async fn update_pipeline(
         &self,
         actor: Actor,
         id: PipelineId,
-        expected: Option<u64>,
+        expected: Option<&[u64]>,
         changes: PipelineChanges,
     ) -> Result<Pipeline> {
         let mut pipeline = self.pipeline(actor.organization_id, id).await?;
-        if expected.is_some_and(|expected| expected != pipeline.version) {
+        if expected.is_some_and(|expected| !expected.contains(&pipeline.version)) {
             return Err(Error::VersionConflict);
         }
         let has_new_definition = changes.definition.is_some();

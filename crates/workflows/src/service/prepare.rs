@@ -68,13 +68,16 @@ impl<A: Adapters> Service<A> {
     ///
     /// # Errors
     ///
-    /// [`Error::LeaseLost`] if the worker does not hold the step any more.
+    /// [`Error::LeaseLost`] if the worker does not hold the step any more;
+    /// [`Error::Unreadable`] if it never can be prepared.
     pub async fn prepare(&self, claim: &Claim) -> Result<Prepared> {
         let run = &claim.run;
         let key = (run.organization_id, run.pipeline_id, run.pipeline_version);
         let definition = self.definition(key).await?.ok_or(Error::LeaseLost)?;
         let position = definition.position(&claim.step.step);
-        let step = &definition.steps[position.ok_or(Error::LeaseLost)?];
+        let position =
+            position.ok_or_else(|| Error::unreadable("the definition lacks the step"))?;
+        let step = &definition.steps[position];
         let event = match self.evaluate(&definition, step, claim).await {
             Ok(Evaluated::Input(input)) => {
                 return Ok(Prepared::Call(Call {

@@ -9,12 +9,20 @@ use crate::{
 };
 
 impl<A: Adapters> Service<A> {
-    /// Starts a run of the pipeline as it is now.
+    /// Starts a run of the pipeline as it is now; answers the one that the organization
+    /// has already under this identity.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`]; [`Error::Invalid`], with places in an object of `input`.
-    pub async fn start_run(&self, actor: Actor, pipeline: PipelineId, input: &Json) -> Result<Run> {
+    /// [`Error::NotFound`]; [`Error::Invalid`], with places in an object of `input`;
+    /// [`Error::AlreadyExists`] if the identity is that of a run elsewhere.
+    pub async fn start_run(
+        &self,
+        actor: Actor,
+        id: RunId,
+        pipeline: PipelineId,
+        input: &Json,
+    ) -> Result<Run> {
         let organization = actor.organization_id;
         let pipeline = self.pipeline(organization, pipeline).await?;
         let key = (organization, pipeline.id, pipeline.version);
@@ -25,7 +33,7 @@ impl<A: Adapters> Service<A> {
         })?;
         let now = self.clock.now();
         let row = RunRow {
-            id: RunId(self.ids.next()),
+            id,
             organization_id: organization,
             pipeline_id: pipeline.id,
             pipeline_version: pipeline.version,
@@ -60,7 +68,14 @@ impl<A: Adapters> Service<A> {
         };
         let scope = Scope::Organization(organization);
         let transaction = self.store.begin(scope).await?;
-        transaction.insert_run(&run, &changes.created).await?;
+        match transaction.insert_run(&run, &changes.created).await {
+            Err(Error::AlreadyExists) => {
+                drop(transaction);
+                let found = self.store.find_run(organization, id).await?;
+                return found.ok_or(Error::AlreadyExists);
+            }
+            inserted => inserted?,
+        }
         self.record_and_commit(transaction, actor, decision).await?;
         Ok(run)
     }
@@ -133,11 +148,9 @@ impl<A: Adapters> Service<A> {
         let now = self.clock.now();
         let scope = Scope::Organization(organization);
         let transaction = self.store.begin(scope).await?;
-        let states = transaction.lock_runs(&[(organization, id)]).await?;
+        let states = transaction.lock_runs(&[(organization, id)], &[]).await?;
         let state = states.into_iter().next().ok_or(Error::NotFound)?;
-        let policy = &self.settings.policy;
-        let machine = Machine::resume(&definition, policy, self.ids.as_ref(), now, state);
-        let mut machine = machine.ok_or(Error::NotFound)?;
+        let mut machine = self.machine(&definition, now, state)?;
         machine.cancel().map_err(|_| Error::RunEnded)?;
         let decision = machine.decide();
         let row = decision.changes.run.clone();

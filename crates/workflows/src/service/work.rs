@@ -4,15 +4,28 @@ use std::collections::HashSet;
 
 use super::{Adapters, Call, Service, advance::Move, size};
 use crate::{
-    Event, LogEntry, Outcome, Result, RunStatus, StepRunId, ToolError, WorkerId,
-    engine::{Claim, Lease, StepEvent},
+    Error, Event, LogEntry, Outcome, Result, RunStatus, StepRunId, ToolError, WorkerId,
+    engine::{Claim, StepEvent},
     ports::{Repository as _, Scope, Store as _, Transaction as _},
 };
+
+/// What came of looking for steps whose workers died.
+#[derive(Debug, Default)]
+pub struct Reaped {
+    /// How many were taken from them.
+    pub steps: usize,
+    /// Why others were not; the runs of those that cannot be read were failed.
+    pub errors: Vec<Error>,
+}
 
 impl<A: Adapters> Service<A> {
     /// Hands at most `limit` ready steps to a worker.
     pub async fn claim(&self, worker: WorkerId, limit: u32) -> Result<Vec<Claim>> {
         let now = self.clock.now();
+        // Most of the time nothing is due, and looking keeps nobody waiting.
+        if !self.store.has_due(now).await? {
+            return Ok(Vec::new());
+        }
         let transaction = self.store.begin(Scope::System).await?;
         let claims = transaction
             .claim(worker, limit, self.settings.lease, now)
@@ -51,13 +64,31 @@ impl<A: Adapters> Service<A> {
     ///
     /// # Errors
     ///
-    /// [`Error::LeaseLost`](crate::Error::LeaseLost) if the worker does not hold
-    /// the step any more; nothing is written then.
+    /// [`Error::LeaseLost`] if the worker does not hold the step any more; nothing
+    /// is written then. [`Error::Unreadable`] if the run had to be failed.
     pub async fn finish(
         &self,
         call: &Call,
         result: Result<Outcome, ToolError>,
     ) -> Result<Option<Claim>> {
+        self.advance_one(self.report(call.clone(), result)).await
+    }
+
+    /// [`finish`](Self::finish) for several calls, whichever their runs, in one
+    /// transaction; answers what came of each.
+    pub async fn finish_all(
+        &self,
+        calls: Vec<(Call, Result<Outcome, ToolError>)>,
+    ) -> Vec<Result<Option<Claim>>> {
+        let reports = calls.into_iter();
+        let mut moves: Vec<Move> = reports
+            .map(|(call, result)| self.report(call, result))
+            .collect();
+        self.advance(&mut moves).await;
+        moves.into_iter().map(|step| step.moved).collect()
+    }
+
+    fn report(&self, call: Call, result: Result<Outcome, ToolError>) -> Move {
         let max_bytes = self.settings.max_value_bytes;
         let result = result.and_then(|outcome| match outcome {
             Outcome::Done(output) => {
@@ -70,17 +101,14 @@ impl<A: Adapters> Service<A> {
             Ok(done) => done,
             Err(error) => (self.failed(&call.claim, error), None),
         };
-        let mut step = Move::new(&call.claim, event);
-        step.input = Some(call.input.clone());
-        step.output = output;
-        self.advance_one(step).await
+        Move::new(&call.claim, event).with(call.input, output)
     }
 
     /// Gives a step back undone, for another worker to take at once.
     ///
     /// # Errors
     ///
-    /// [`Error::LeaseLost`](crate::Error::LeaseLost) if the worker does not hold it any more.
+    /// [`Error::LeaseLost`] if the worker does not hold it any more.
     pub async fn release(&self, claim: &Claim) -> Result<()> {
         let mut step = Move::new(claim, StepEvent::Released);
         step.goes_on = false;
@@ -90,25 +118,32 @@ impl<A: Adapters> Service<A> {
     /// Says that a worker lives, at least three times per lease. Answers what it
     /// holds: what it claimed before this call and is not in the answer was
     /// taken from it or cancelled, and its tool is to be told to stop.
-    pub async fn heartbeat(&self, worker: WorkerId) -> Result<Vec<Lease>> {
+    pub async fn heartbeat(&self, worker: WorkerId) -> Result<Vec<Claim>> {
         let now = self.clock.now();
         self.store.heartbeat(worker, self.settings.lease, now).await
     }
 
-    /// Takes at most `limit` steps from workers whose lease ended, and answers
-    /// how many. Any number of workers may do this at once.
-    pub async fn reap(&self, limit: u32) -> Result<usize> {
+    /// Takes at most `limit` steps from workers whose lease ended. Any number of
+    /// workers may do this at once.
+    pub async fn reap(&self, limit: u32) -> Result<Reaped> {
         let lost = self.store.expired(limit, self.clock.now()).await?;
-        if lost.is_empty() {
-            return Ok(0);
-        }
         let moves = lost.iter().map(|claim| {
             let mut step = Move::new(claim, StepEvent::Lost);
             step.goes_on = false;
             step
         });
-        let moved = self.advance(moves.collect()).await?;
-        Ok(moved.iter().filter(|moved| moved.is_ok()).count())
+        let mut moves: Vec<Move> = moves.collect();
+        self.advance(&mut moves).await;
+        let mut reaped = Reaped::default();
+        for step in moves {
+            match step.moved {
+                Ok(_) => reaped.steps += 1,
+                // Somebody else was faster.
+                Err(Error::LeaseLost) => {}
+                Err(error) => reaped.errors.push(error),
+            }
+        }
+        Ok(reaped)
     }
 
     /// Appends to the log of a claimed step; messages that are too long are cut off.

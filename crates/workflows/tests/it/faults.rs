@@ -3,7 +3,8 @@
 use std::{sync::Mutex, time::Duration};
 
 use archesai_workflows::{
-    Error, Json, Outcome, RunError, RunStatus, StepStatus, ToolError, WorkerId,
+    Call, Error, Json, Outcome, Run, RunError, RunId, RunStatus, StepRunId, StepStatus, ToolError,
+    WorkerId, ports::Repository as _,
 };
 
 use crate::support::{ME, ORGANIZATION, WORKER, World, echo, json};
@@ -293,7 +294,8 @@ async fn nothing_begins_after_a_cancel() {
     let run = world.start(definition, "{}").await;
     let running = world.claim_call(WORKER).await;
     let held = world.service.heartbeat(WORKER).await.unwrap();
-    assert_eq!(held, [running.claim.lease()]);
+    assert_eq!(held.len(), 1);
+    assert_eq!(held[0].lease(), running.claim.lease());
     let cancelled = world.service.cancel_run(ME, run.id).await.unwrap();
     assert_eq!(cancelled.status, RunStatus::Cancelled);
     assert!(cancelled.completed_at.is_some());
@@ -314,10 +316,14 @@ async fn a_lost_worker_costs_no_attempt_and_its_late_result_is_refused() {
     let world = World::new(echo);
     let run = world.start(ONE, "{}").await;
     let frozen = world.claim_call(WORKER).await;
-    assert_eq!(world.service.reap(10).await.unwrap(), 0, "its lease holds");
+    assert_eq!(
+        world.service.reap(10).await.unwrap().steps,
+        0,
+        "its lease holds"
+    );
     world.clock.forward(Duration::from_secs(13));
-    assert_eq!(world.service.reap(10).await.unwrap(), 1);
-    assert_eq!(world.service.reap(10).await.unwrap(), 0, "once");
+    assert_eq!(world.service.reap(10).await.unwrap().steps, 1);
+    assert_eq!(world.service.reap(10).await.unwrap().steps, 0, "once");
     let taken = world.claim_call(OTHER).await;
     assert_eq!((taken.claim.step.attempt, taken.claim.step.crashes), (1, 1));
     let late = world
@@ -354,7 +360,7 @@ async fn the_late_result_of_an_item_is_refused() {
         panic!("an item is called");
     };
     world.clock.forward(Duration::from_secs(13));
-    assert_eq!(world.service.reap(10).await.unwrap(), 1);
+    assert_eq!(world.service.reap(10).await.unwrap().steps, 1);
     let result = world
         .service
         .finish(&late, Ok(Outcome::Done(Json::from("late"))));
@@ -395,7 +401,7 @@ async fn a_heartbeat_keeps_a_step() {
     for _ in 0..3 {
         world.clock.forward(Duration::from_secs(10));
         world.service.heartbeat(WORKER).await.unwrap();
-        assert_eq!(world.service.reap(10).await.unwrap(), 0);
+        assert_eq!(world.service.reap(10).await.unwrap().steps, 0);
     }
 }
 
@@ -406,7 +412,7 @@ async fn a_step_that_kills_its_workers_fails() {
     for worker in 10..13 {
         world.claim_call(WorkerId(worker)).await;
         world.clock.forward(Duration::from_secs(13));
-        assert_eq!(world.service.reap(10).await.unwrap(), 1);
+        assert_eq!(world.service.reap(10).await.unwrap().steps, 1);
     }
     let run = world.run(run.id).await;
     assert_eq!(run.status, RunStatus::Failed);
@@ -452,4 +458,69 @@ async fn an_idempotency_key_is_the_same_for_every_attempt() {
     let keys = KEYS.lock().unwrap();
     assert_eq!(keys.len(), 3);
     assert!(keys.iter().all(|key| *key == keys[0]));
+}
+
+/// A run whose steps are not those of its definition, as those of a damaged database.
+async fn damaged(world: &World) -> Run {
+    let sound = world.start(ONE, "{}").await;
+    let run = Run {
+        id: RunId(1_000),
+        ..sound.clone()
+    };
+    let store = &world.service.store;
+    let states = store.lock_runs(&[(ORGANIZATION, sound.id)], &[]).await;
+    let mut steps = states.unwrap().remove(0).steps;
+    steps[0].id = StepRunId(1_001);
+    steps[0].step = "other".to_owned();
+    store.insert_run(&run, &steps).await.unwrap();
+    run
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_be_read_keeps_back_no_other() {
+    let world = World::new(echo);
+    let run = damaged(&world).await;
+    let claims = world.service.claim(WORKER, 10).await.unwrap();
+    assert_eq!(claims.len(), 2);
+    world.clock.forward(Duration::from_secs(13));
+    let reaped = world.service.reap(10).await.unwrap();
+    assert_eq!(reaped.steps, 1, "the other one's");
+    assert!(matches!(reaped.errors[..], [Error::Unreadable(_)]));
+    let ended = world.run(run.id).await;
+    assert_eq!(ended.status, RunStatus::Failed);
+    assert_eq!(ended.error.unwrap().code, "unreadable");
+    assert_eq!(statuses(&world, &run).await, ["cancelled"]);
+    assert!(world.events().await.contains(&"run.failed"));
+    let reaped = world.service.reap(10).await.unwrap();
+    assert_eq!((reaped.steps, reaped.errors.len()), (0, 0), "once");
+}
+
+#[tokio::test]
+async fn calls_that_end_together_have_each_their_own_outcome() {
+    let world = World::new(echo);
+    damaged(&world).await;
+    let other = world.start(ONE, "{}").await;
+    let claims = world.service.claim(WORKER, 10).await.unwrap();
+    let calls = claims.into_iter().map(|claim| {
+        let call = Call {
+            claim,
+            input: Json::Null,
+            timeout: Duration::ZERO,
+        };
+        (call, Ok(Outcome::Done(Json::from("good"))))
+    });
+    let mut calls: Vec<_> = calls.collect();
+    // One that comes twice counts once.
+    calls.push(calls[0].clone());
+    let ended = world.service.finish_all(calls).await;
+    let kind = |ended: &Result<_, _>| match ended {
+        Ok(None) => "ended",
+        Err(Error::Unreadable(_)) => "unreadable",
+        Err(Error::LeaseLost) => "refused",
+        _ => "something else",
+    };
+    let mut kinds: Vec<_> = ended.iter().map(kind).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["ended", "ended", "refused", "unreadable"]);
+    assert_eq!(world.run(other.id).await.status, RunStatus::Succeeded);
 }

@@ -11,7 +11,7 @@ use archesai_workflows::{
     Ids, Json, OrganizationId, PipelineId, RunId, RunStatus, StepRunId, StepStatus, ToolError,
     UserId, WorkerId,
     definition::{Definition, OnError},
-    engine::{Decision, Machine, Policy, RunRow, RunState, StepEvent, StepRow},
+    engine::{Decision, Lease, Machine, Policy, RunRow, RunState, StepEvent, StepRow},
 };
 use proptest::prelude::*;
 
@@ -125,10 +125,12 @@ impl World {
     }
 
     fn state(&self) -> RunState {
-        let steps = self.rows.values().filter(|row| row.parent.is_none());
+        let rows = self.rows.values().cloned();
+        let (steps, items) = rows.partition(|row| row.parent.is_none());
         RunState {
             run: self.run.clone(),
-            steps: steps.cloned().collect(),
+            steps,
+            items,
         }
     }
 
@@ -287,7 +289,7 @@ impl World {
         true
     }
 
-    /// Whether a claim still holds: see `Repository::held`.
+    /// Whether a claim still holds.
     fn holds(&self, claim: &StepRow) -> bool {
         let row = &self.rows[&claim.id];
         row.status == StepStatus::Running && row.fence == claim.fence
@@ -301,11 +303,12 @@ impl World {
         }
         let claim = self.claims[pick % self.claims.len()].clone();
         let holds = self.holds(&claim);
-        if !holds && claim.parent.is_some() {
-            return;
-        }
         let ended = self.run.status.is_ended();
-        let accepted = self.transact(|machine| machine.apply(&claim, event).is_ok());
+        let lease = Lease {
+            step_run: claim.id,
+            fence: claim.fence,
+        };
+        let accepted = self.transact(|machine| machine.apply(lease, event).is_ok());
         assert_eq!(accepted, holds && !ended, "{claim:?}");
         if accepted {
             // The claim stays: it may be reported a second time.

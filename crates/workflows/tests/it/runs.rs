@@ -87,7 +87,7 @@ async fn a_condition_skips_a_step_and_its_dependants_go_on() {
     assert_eq!(world.calls(), ["null"]);
     let pipeline = run.pipeline_id;
     let input = json(r#"{"go": true}"#);
-    let run = world.service.start_run(ME, pipeline, &input).await.unwrap();
+    let run = world.start_again(pipeline, &input).await;
     world.drain().await;
     assert_eq!(world.calls(), ["null", "1", "1"]);
     assert_eq!(world.run(run.id).await.status, RunStatus::Succeeded);
@@ -180,7 +180,7 @@ async fn a_run_keeps_to_its_version() {
     };
     let update = world
         .service
-        .update_pipeline(ME, run.pipeline_id, Some(1), changes);
+        .update_pipeline(ME, run.pipeline_id, Some(&[1]), changes);
     assert_eq!(update.await.unwrap().version, 2);
     world.drain().await;
     let run = world.run(run.id).await;
@@ -200,7 +200,7 @@ async fn a_lost_update_is_refused() {
     let update = |name| {
         world
             .service
-            .update_pipeline(ME, pipeline.id, Some(1), rename(name))
+            .update_pipeline(ME, pipeline.id, Some(&[1]), rename(name))
     };
     assert_eq!(update("q").await.unwrap().name, "q");
     assert!(matches!(update("r").await, Err(Error::VersionConflict)));
@@ -212,6 +212,7 @@ async fn a_lost_update_is_refused() {
 async fn a_pipeline_is_checked_when_it_is_saved() {
     let world = World::new(echo);
     let new = NewPipeline {
+        id: PipelineId(1),
         name: " ".to_owned(),
         description: None,
         definition: json(r#"{"steps": [{"id": "a", "tool": "no"}]}"#),
@@ -223,7 +224,7 @@ async fn a_pipeline_is_checked_when_it_is_saved() {
     assert_eq!(places, ["/name", "/definition/steps/0/tool"]);
     let run = world.pipeline(CHAIN).await;
     let input = json(r#"{"y": 1}"#);
-    let started = world.service.start_run(ME, run.id, &input);
+    let started = world.service.start_run(ME, RunId(1), run.id, &input);
     let Err(Error::Invalid(found)) = started.await else {
         panic!("it was to be refused");
     };
@@ -249,7 +250,7 @@ async fn another_organization_sees_nothing() {
             .await
             .err(),
         service
-            .start_run(stranger, run.pipeline_id, &Json::Null)
+            .start_run(stranger, RunId(1), run.pipeline_id, &Json::Null)
             .await
             .err(),
         service
@@ -274,8 +275,7 @@ async fn another_organization_sees_nothing() {
 async fn lists_come_in_slices() {
     let world = World::new(echo);
     let run = world.finish(CHAIN, "{}").await;
-    let started = world.service.start_run(ME, run.pipeline_id, &Json::Null);
-    let second = started.await.unwrap();
+    let second = world.start_again(run.pipeline_id, &Json::Null).await;
     let mut slice = Slice {
         limit: 1,
         after: None,

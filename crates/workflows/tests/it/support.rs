@@ -11,8 +11,8 @@ use std::{
 
 use archesai_workflows::{
     Actor, Adapters, Call, Cancellation, Clock, Definitions, Ids, Invocation, Json, Log, LogLevel,
-    NewPipeline, OrganizationId, Outcome, Pipeline, Prepared, Run, RunId, Service, Settings, Slice,
-    StepRun, ToolError, ToolSpec, UserId, Violation, WorkerId,
+    NewPipeline, OrganizationId, Outcome, Pipeline, PipelineId, Prepared, Run, RunId, Service,
+    Settings, Slice, StepRun, ToolError, ToolSpec, UserId, Violation, WorkerId,
     engine::{Claim, Policy},
     ports::{StepSort, Toolbox, Wakeups},
 };
@@ -196,6 +196,7 @@ impl World {
 
     pub(crate) async fn pipeline(&self, definition: &str) -> Pipeline {
         let new = NewPipeline {
+            id: PipelineId(self.service.ids.next()),
             name: "p".to_owned(),
             description: None,
             definition: json(definition),
@@ -206,7 +207,13 @@ impl World {
     pub(crate) async fn start(&self, definition: &str, input: &str) -> Run {
         let pipeline = self.pipeline(definition).await;
         let input = json(input);
-        let run = self.service.start_run(ME, pipeline.id, &input);
+        self.start_again(pipeline.id, &input).await
+    }
+
+    /// Starts a run of a pipeline that is there.
+    pub(crate) async fn start_again(&self, pipeline: PipelineId, input: &Json) -> Run {
+        let id = RunId(self.service.ids.next());
+        let run = self.service.start_run(ME, id, pipeline, input);
         run.await.unwrap()
     }
 

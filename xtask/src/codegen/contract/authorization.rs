@@ -10,6 +10,8 @@ use serde::{
 /// Who may call an operation.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Authorization {
+    /// Anybody, as often as they like.
+    Unlimited,
     /// Anybody.
     Public,
     /// Whoever is signed in.
@@ -38,6 +40,13 @@ pub(crate) enum Organization {
     Path,
 }
 
+impl Authorization {
+    /// Whether it takes no credential.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self, Self::Unlimited | Self::Public)
+    }
+}
+
 impl<'de> Deserialize<'de> for Authorization {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(AuthorizationVisitor)
@@ -50,11 +59,12 @@ impl<'de> Visitor<'de> for AuthorizationVisitor {
     type Value = Authorization;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("`public`, `user` or {role, scope, organization}")
+        f.write_str("`unlimited`, `public`, `user` or {role, scope, organization}")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Authorization, E> {
         match text {
+            "unlimited" => Ok(Authorization::Unlimited),
             "public" => Ok(Authorization::Public),
             "user" => Ok(Authorization::User),
             _ => Err(E::invalid_value(Unexpected::Str(text), &self)),

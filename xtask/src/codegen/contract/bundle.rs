@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use yaml_serde::{Mapping, Value};
 
-use super::{Authorization, Contract};
+use super::Contract;
 
 /// Merges files into one document: maps are united, lists joined.
 pub(super) fn merge(files: &[(&str, Value)]) -> Result<Value> {
@@ -96,7 +96,7 @@ fn resolve<'a>(document: &'a Value, reference: &str) -> Option<&'a Value> {
 /// Says of each public operation that it needs no credentials, unless its file does.
 pub(super) fn open_public_operations(contract: &mut Contract) {
     for operation in &contract.operations {
-        if operation.authorization != Authorization::Public {
+        if !operation.authorization.is_open() {
             continue;
         }
         let method = operation.method.to_ascii_lowercase();

@@ -86,7 +86,10 @@ fn an_unknown_key_is_refused_with_its_line() {
 #[test]
 fn an_unknown_kind_of_caller_is_refused() {
     let text = error("{role: viewer, scope: 'content:read'}", "everybody");
-    assert!(text.contains("expected `public`, `user`"), "{text}");
+    assert!(
+        text.contains("expected `unlimited`, `public`, `user`"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -115,4 +118,52 @@ fn a_path_belongs_to_one_file() {
         text.contains("`/v1/things/{id}` is in another file already"),
         "{text}"
     );
+}
+
+/// What is missing in an operation that is whole but for a change.
+fn missing(from: &str, to: &str) -> String {
+    let whole = OPERATION.replace(
+        "      responses:\n",
+        "      responses:
+        '401': {description: D}
+        '403': {description: D}
+        '422': {description: D}
+        '429': {description: D}
+        '503': {description: D}\n",
+    );
+    complete::check(&parse(&whole).unwrap()).unwrap();
+    assert!(whole.contains(from), "{from}");
+    let contract = parse(&whole.replacen(from, to, 1)).unwrap();
+    format!("{:#}", complete::check(&contract).unwrap_err())
+}
+
+#[test]
+fn an_answer_that_can_be_given_is_in_the_contract() {
+    for (status, because) in [
+        ("401", "takes a credential"),
+        ("422", "takes what can be invalid"),
+        ("429", "is not unlimited"),
+    ] {
+        let line = format!("        '{status}': {{description: D}}\n");
+        assert_eq!(
+            missing(&line, ""),
+            format!("get_thing: responses: {status} is missing, and the operation {because}")
+        );
+    }
+    let body = "      requestBody: {content: {application/json: {schema: {type: object}}}}\n";
+    let text = missing(
+        "      tags: [things]\n",
+        &format!("      tags: [things]\n{body}"),
+    );
+    assert!(text.contains("takes a body"), "{text}");
+}
+
+#[test]
+fn a_version_is_in_the_contract_with_all_that_goes_with_it() {
+    let etag = "      tags: [things]\n      x-etag: true\n";
+    let text = missing("      tags: [things]\n", etag);
+    assert!(text.contains("304 is missing"), "{text}");
+    let etag = etag.to_owned() + "      x-idempotent: true\n";
+    let text = missing("      tags: [things]\n", &etag);
+    assert!(text.contains("409 is missing"), "{text}");
 }

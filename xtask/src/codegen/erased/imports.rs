@@ -12,14 +12,13 @@ struct Name {
     called: String,
 }
 
-/// The imports for a text, out of what the ports and the kernel of a domain import and declare.
-pub(super) fn text(domain: &str, ports: &File, kernel: &File, body: &str) -> String {
-    let krate = format!("archesai_{domain}");
+/// The imports for a text, out of what modules of a crate, each with its path, import and declare.
+pub(super) fn text(krate: &str, files: &[(String, File)], body: &str) -> String {
     let mut names = Vec::new();
-    for (file, module) in [(ports, format!("{krate}::ports")), (kernel, krate.clone())] {
+    for (module, file) in files {
         for item in &file.items {
             match item {
-                Item::Use(item) => collect(&item.tree, "", &krate, &mut names),
+                Item::Use(item) => collect(&item.tree, "", krate, &mut names),
                 item => names.extend(declared(item).map(|called| Name {
                     path: format!("{module}::{called}"),
                     called,
@@ -40,7 +39,7 @@ pub(super) fn text(domain: &str, ports: &File, kernel: &File, body: &str) -> Str
     let mut text = String::new();
     let (std, own): (Vec<_>, Vec<_>) = paths.iter().partition(|path| path.starts_with("std::"));
     // The crate's own names stand with those of async-trait, below those of the standard library.
-    for (root, group) in [("std", std), (krate.as_str(), own)] {
+    for (root, group) in [("std", std), (krate, own)] {
         let rest: Vec<_> = group
             .iter()
             .filter_map(|path| path.strip_prefix(root)?.strip_prefix("::"))

@@ -63,9 +63,9 @@ pub(super) fn ports(file: &File) -> Result<Vec<Port>> {
     let mut ports = Vec::new();
     for item in &traits {
         let port = read(item, &traits).with_context(|| format!("trait {}", item.ident))?;
-        // A trait without a future in it can be made into an object as it is.
+        // A trait without a future or a type in it can be made into an object as it is.
         let needed = port.methods.iter().any(|method| method.is_async);
-        if needed || !port.supers.is_empty() {
+        if needed || !port.supers.is_empty() || !port.associated.is_empty() {
             ports.push(port);
         }
     }
@@ -214,6 +214,14 @@ impl Port {
 }
 
 impl Method {
+    /// Whether it gives anything in the end.
+    pub(super) fn gives(&self) -> bool {
+        match &self.output {
+            Some(Type::Tuple(tuple)) => !tuple.elems.is_empty(),
+            output => output.is_some(),
+        }
+    }
+
     /// The signature, of the private trait or of the port.
     pub(super) fn signature(&self, port: &Port, ports: &[Port], boxed: bool) -> Result<String> {
         let mut arguments = vec![match self.taken {
@@ -226,6 +234,7 @@ impl Method {
             arguments.push(format!("{name}: {of}"));
         }
         let output = match &self.output {
+            Some(_) if !self.gives() => String::new(),
             Some(output) => format!(" -> {}", erased(output, port, ports)?),
             None => String::new(),
         };

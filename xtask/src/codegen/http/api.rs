@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::{
     super::{
-        contract::{Authorization, Contract, Operation},
+        contract::{Contract, Operation},
         emit, names,
     },
     document,
@@ -101,6 +101,14 @@ impl<'a> Call<'a> {
             !operation.etag || operation.raw || schema.is_some(),
             "x-etag: the answer has no body"
         );
+        ensure!(
+            !operation.idempotent || operation.raw || schema.is_some(),
+            "x-idempotent: the answer has no body"
+        );
+        ensure!(
+            operation.raw || (status == 204) == schema.is_none(),
+            "responses: 204 has no body, and all others have one"
+        );
         let answer = if operation.etag {
             format!("Versioned<{answer}>")
         } else {
@@ -121,8 +129,9 @@ impl<'a> Call<'a> {
         names::snake(&self.operation.id)
     }
 
-    fn public(&self) -> bool {
-        self.operation.authorization == Authorization::Public
+    /// Whether what it makes is given its identity, by which a second try is recognised.
+    fn creates(&self) -> bool {
+        self.operation.idempotent && !self.operation.raw
     }
 
     /// The method of the trait.
@@ -131,10 +140,13 @@ impl<'a> Call<'a> {
         if self.operation.raw {
             arguments.push("call: Call".to_owned());
             arguments.push("payload: web::Payload".to_owned());
-        } else if self.public() {
+        } else if self.operation.authorization.is_open() {
             arguments.push("guest: &Guest".to_owned());
         } else {
             arguments.push("caller: &Caller".to_owned());
+        }
+        if self.creates() {
+            arguments.push("new_id: uuid::Uuid".to_owned());
         }
         for (name, kind) in &self.path {
             // Parameters are of the module itself, so that no path is needed.
@@ -144,7 +156,7 @@ impl<'a> Call<'a> {
             arguments.push(format!("query: {query}"));
         }
         if !self.operation.raw && self.operation.if_match() {
-            arguments.push("if_match: Option<u64>".to_owned());
+            arguments.push("if_match: Option<Vec<u64>>".to_owned());
         }
         if let Some(body) = &self.body {
             arguments.push(format!("body: {body}"));
@@ -166,10 +178,13 @@ impl<'a> Call<'a> {
         let mut arguments = Vec::new();
         if self.operation.raw {
             arguments.extend(["call".to_owned(), "payload".to_owned()]);
-        } else if self.public() {
+        } else if self.operation.authorization.is_open() {
             arguments.push("call.guest()".to_owned());
         } else {
             arguments.push("call.caller()".to_owned());
+        }
+        if self.creates() {
+            arguments.push("new_id".to_owned());
         }
         arguments.extend(self.path.iter().map(|(name, _)| names::snake(name)));
         arguments.extend(self.query.iter().map(|_| "query".to_owned()));
@@ -187,7 +202,11 @@ impl<'a> Call<'a> {
         } else {
             ""
         };
-        let open = if self.public() { "open_public" } else { "open" };
+        let open = if self.operation.authorization.is_open() {
+            "open_public"
+        } else {
+            "open"
+        };
         let constant = names::screaming(&self.operation.id);
         let mut text = format!(
             "async fn {name}<A: {api}>(api: web::Data<A>, request: HttpRequest{payload}) -> Result<HttpResponse, Problem> {{
@@ -222,25 +241,20 @@ impl<'a> Call<'a> {
             return Ok(format!("api.{name}({}).await\n", arguments.join(", ")));
         }
         let status = status_code(self.status)?;
-        if self.operation.idempotent {
-            let body = if self.body.is_some() {
-                arguments.push("body.clone()".to_owned());
-                "&body"
-            } else {
-                "&()"
-            };
-            return Ok(format!(
-                "call.idempotent({body}, {status}, || api.{name}({})).await\n",
-                arguments.join(", ")
-            ));
-        }
         arguments.extend(self.body.iter().map(|_| "body".to_owned()));
         let arguments = arguments.join(", ");
-        Ok(if self.answer == "()" {
-            format!("api.{name}({arguments}).await?;\nOk(call.answer({status}, ()))\n")
+        Ok(if self.creates() {
+            let body = if self.body.is_some() { "body" } else { "()" };
+            format!(
+                "call.once({body}, {status}, async move |call: &Call, new_id, {body}| {{
+                    api.{name}({arguments}).await
+                }}).await\n"
+            )
+        } else if self.answer == "()" {
+            format!("api.{name}({arguments}).await?;\nOk(HttpResponse::NoContent().finish())\n")
         } else {
             format!(
-                "let answer = api.{name}({arguments}).await?;\nOk(call.answer({status}, answer))\n"
+                "let answer = api.{name}({arguments}).await?;\ncall.answer({status}, &answer)\n"
             )
         })
     }

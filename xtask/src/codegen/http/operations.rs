@@ -22,14 +22,12 @@ pub(super) fn text(contract: &Contract) -> String {
                 method: {},
                 path: {},
                 access: {},
-                idempotent: {},
             }};\n\n",
             emit::doc(&operation.summary),
             emit::literal(&operation.id),
             emit::literal(&operation.method),
             emit::literal(&operation.path),
             access(&operation.authorization),
-            operation.idempotent,
         );
         all.push(name);
     }
@@ -43,6 +41,7 @@ pub(super) fn text(contract: &Contract) -> String {
 
 fn access(authorization: &Authorization) -> String {
     match authorization {
+        Authorization::Unlimited => "Access::Unlimited".to_owned(),
         Authorization::Public => "Access::Public".to_owned(),
         Authorization::User => "Access::User".to_owned(),
         Authorization::Member(member) => format!(

@@ -65,9 +65,10 @@ fn every_operation_becomes_a_constant() {
         &text,
         &[
             "pub const CREATE_ARTIFACT: Operation = Operation { id: \"create_artifact\", method: \"POST\", path: \"/v1/artifacts\",",
-            "scope: Some(archesai_auth::Scope::ContentWrite), place: Place::Active, }, idempotent: true,",
+            "scope: Some(archesai_auth::Scope::ContentWrite), place: Place::Active, }, };",
             "place: Place::Path,",
             "access: Access::Public,",
+            "access: Access::Unlimited,",
             "access: Access::User,",
             "pub const ALL: &[Operation] = &[ HEALTHZ,",
         ],
@@ -123,9 +124,10 @@ fn handlers_do_the_same_things_in_the_same_order() {
              let if_match = call.if_match()?; \
              let body: UpdateArtifactRequest = call.body(payload).await?; \
              let answer = api.update_artifact(call.caller(), id, if_match, body).await?; \
-             Ok(call.answer(StatusCode::OK, answer))",
-            "call.idempotent( &body, StatusCode::CREATED, || api.create_artifact(call.caller(), body.clone()), )",
-            "Ok(call.answer(StatusCode::NO_CONTENT, ()))",
+             call.answer(StatusCode::OK, &answer)",
+            "call.once( body, StatusCode::CREATED, async move |call: &Call, new_id, body| { \
+             api.create_artifact(call.caller(), new_id, body).await }, ) .await",
+            "Ok(HttpResponse::NoContent().finish())",
             "api.get_artifact_content(call, payload, id).await",
         ],
     );

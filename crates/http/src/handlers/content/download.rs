@@ -19,7 +19,7 @@ use super::{
     range::{self, Wanted},
     view,
 };
-use crate::{Problem, answer, observe};
+use crate::{Problem, condition, observe};
 
 /// Answers the bytes that a request asks for.
 pub(super) async fn answer<C: Adapters>(
@@ -28,7 +28,7 @@ pub(super) async fn answer<C: Adapters>(
     artifact: &Artifact,
 ) -> Result<HttpResponse, Problem> {
     let etag = format!("\"{}\"", view::hex(&artifact.sha256));
-    if answer::is_known(request, &etag) {
+    if condition::is_known(request, &etag)? {
         return Ok(begin(StatusCode::NOT_MODIFIED, &etag).finish());
     }
     let part = match wanted(request, &etag, artifact.size) {

@@ -5,7 +5,7 @@ mod parts;
 
 use actix_multipart::Field;
 use actix_web::web;
-use archesai_content::{Adapters, Json, NewArtifact, Service, Upload};
+use archesai_content::{Adapters, ArtifactId, Json, NewArtifact, Service, Upload};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -22,24 +22,29 @@ const UNKNOWN: &str = "application/octet-stream";
 /// The longest media type that is taken from a part, in bytes.
 const MAX_MEDIA_TYPE: usize = 255;
 
-/// A form that has come in whole. Its file is stored but is not an artifact yet; dropped,
-/// it leaves nothing.
-pub(super) struct Received<'a, C: Adapters> {
-    /// The file.
-    pub(super) upload: Upload<'a, C>,
-    /// What the form asks for.
-    pub(super) fingerprint: Fingerprint,
-}
-
 /// What a form asks for, by which a second one is compared with the first.
 #[derive(Serialize)]
-pub(super) struct Fingerprint {
+pub(super) struct Asked {
     name: String,
     media_type: Option<String>,
     metadata: Json,
     labels: Vec<String>,
     size: u64,
+    /// Only where it is compared.
     sha256: Option<String>,
+}
+
+impl Asked {
+    /// The artifact that is asked for.
+    pub(super) fn artifact(self, id: ArtifactId) -> NewArtifact {
+        NewArtifact {
+            id: Some(id),
+            name: self.name,
+            media_type: self.media_type,
+            metadata: self.metadata,
+            labels: self.labels,
+        }
+    }
 }
 
 /// What has been said about the file so far.
@@ -53,23 +58,23 @@ struct Said {
 }
 
 /// A file on its way into storage.
-struct File<'a, C: Adapters> {
-    upload: Upload<'a, C>,
+struct File<C: Adapters> {
+    upload: Upload<C>,
     size: u64,
     /// Only where it is asked for: storage computes one of its own.
     digest: Option<Sha256>,
 }
 
-/// Receives a form.
+/// Receives a form. Its file is stored then but is not an artifact yet; dropped, it leaves nothing.
 ///
 /// # Errors
 ///
 /// 400, 408, 413, 415 or 422; nothing is left then.
-pub(super) async fn receive<'a, C: Adapters>(
-    service: &'a Service<C>,
+pub(super) async fn receive<C: Adapters>(
+    service: &Service<C>,
     call: &Call,
     payload: web::Payload,
-) -> Result<Received<'a, C>, Problem> {
+) -> Result<(Upload<C>, Asked), Problem> {
     body::require_plain(call.request())?;
     let mut parts = Parts::open(call, payload)?;
     let mut said = Said::default();
@@ -99,11 +104,11 @@ pub(super) async fn receive<'a, C: Adapters>(
 
 /// Begins to store the file, as what has been said about it so far: what is wrong with
 /// that is known before the file has been sent.
-async fn begin<'a, C: Adapters>(
-    service: &'a Service<C>,
+async fn begin<C: Adapters>(
+    service: &Service<C>,
     call: &Call,
     said: &Said,
-) -> Result<File<'a, C>, Problem> {
+) -> Result<File<C>, Problem> {
     let caller = call.caller();
     let name = said.name.as_deref().unwrap_or(UNNAMED);
     let new = said.artifact(name.to_owned());
@@ -119,7 +124,7 @@ async fn begin<'a, C: Adapters>(
 
 /// Passes a part on to storage.
 async fn fill<C: Adapters>(
-    file: &mut File<'_, C>,
+    file: &mut File<C>,
     parts: &Parts,
     mut field: Field,
     limit: u64,
@@ -177,25 +182,20 @@ impl Said {
         }
     }
 
-    /// Makes the file what the whole form says it is.
-    fn settle<C: Adapters>(self, mut file: File<'_, C>) -> Result<Received<'_, C>, Problem> {
-        let name = self.name.clone().or_else(|| self.file_name.clone());
+    /// What the whole form asks for.
+    fn settle<C: Adapters>(self, file: File<C>) -> Result<(Upload<C>, Asked), Problem> {
+        let name = self.name.or(self.file_name);
         let name =
             name.ok_or_else(|| Problem::fault("/name", "is required, for the file has none"))?;
-        let new = self.artifact(name);
-        let fingerprint = Fingerprint {
-            name: new.name.clone(),
-            media_type: new.media_type.clone(),
-            metadata: new.metadata.clone(),
-            labels: new.labels.clone(),
+        let asked = Asked {
+            name,
+            media_type: self.media_type,
+            metadata: self.metadata.unwrap_or_default(),
+            labels: self.labels.unwrap_or_default(),
             size: file.size,
             sha256: file.digest.map(|digest| view::hex(&digest.finalize())),
         };
-        file.upload.describe(new)?;
-        Ok(Received {
-            upload: file.upload,
-            fingerprint,
-        })
+        Ok((file.upload, asked))
     }
 }
 

@@ -45,9 +45,9 @@ fn tag(artifact: &Artifact) -> u64 {
     artifact.version * STATUSES + artifact.index_status as u64
 }
 
-/// The version in an `ETag`.
-pub(super) const fn version(tag: u64) -> u64 {
-    tag / STATUSES
+/// The versions in tags, however far the artifact was.
+pub(super) fn versions(tags: Vec<u64>) -> Vec<u64> {
+    tags.into_iter().map(|tag| tag / STATUSES).collect()
 }
 
 pub(super) fn versioned(found: Artifact) -> Versioned<api::Artifact> {
@@ -153,7 +153,7 @@ mod tests {
         for number in [1, 2, 3] {
             for status in IndexStatus::ALL {
                 let tag = tag(&example(number, *status));
-                assert_eq!(version(tag), number);
+                assert_eq!(versions(vec![tag]), [number]);
                 tags.push(tag);
             }
         }

@@ -20,7 +20,7 @@ impl From<Error> for Problem {
             Error::VersionConflict => {
                 Self::with_detail(actix_web::http::StatusCode::PRECONDITION_FAILED, error)
             }
-            Error::RunEnded => Self::conflict(error),
+            Error::AlreadyExists | Error::RunEnded => Self::conflict(error),
             Error::Unavailable(cause) => Self::unavailable(cause),
             error => Self::unavailable(error),
         }

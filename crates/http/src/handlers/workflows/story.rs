@@ -48,8 +48,6 @@ pub(super) struct Story {
     progress: u16,
     ended: bool,
     steps: HashMap<StepRunId, Current>,
-    /// The step that failed last, and how: if the run fails of the same, it is why.
-    failed: Option<RunError>,
 }
 
 impl Story {
@@ -59,7 +57,6 @@ impl Story {
             progress: 0,
             ended: false,
             steps: HashMap::new(),
-            failed: None,
         }
     }
 
@@ -78,10 +75,12 @@ impl Story {
             Event::RunWaiting { .. } => self.run(RunStatus::Waiting, None),
             Event::RunSucceeded { .. } => self.run(RunStatus::Succeeded, None),
             Event::RunCancelled { .. } => self.run(RunStatus::Cancelled, None),
-            Event::RunFailed { code, message, .. } => {
-                let culprit = self.failed.take();
-                let same = |failed: &RunError| failed.code == code && failed.message == message;
-                let step = culprit.filter(same).and_then(|failed| failed.step);
+            Event::RunFailed {
+                code,
+                message,
+                step,
+                ..
+            } => {
                 let error = RunError {
                     code,
                     message,
@@ -130,13 +129,11 @@ impl Story {
             Event::StepRetrying {
                 step_run_id,
                 step,
+                code,
                 message,
                 ..
             } => {
-                let error = api::StepEventError {
-                    code: None,
-                    message,
-                };
+                let error = api::StepError { code, message };
                 self.step(step_run_id, step, StepStatus::Ready, Some(error))
             }
             Event::StepSucceeded {
@@ -152,13 +149,7 @@ impl Story {
                 message,
                 ..
             } => {
-                self.failed = Some(RunError {
-                    code: code.clone(),
-                    message: message.clone(),
-                    step: Some(step.clone()),
-                });
-                let code = Some(code);
-                let error = api::StepEventError { code, message };
+                let error = api::StepError { code, message };
                 self.step(step_run_id, step, StepStatus::Failed, Some(error))
             }
             _ => return None,
@@ -188,7 +179,7 @@ impl Story {
         id: StepRunId,
         step: String,
         status: StepStatus,
-        error: Option<api::StepEventError>,
+        error: Option<api::StepError>,
     ) -> Told {
         let attempt = self.steps.get(&id).map_or(0, |current| current.attempt);
         if status.is_ended() {
@@ -256,13 +247,17 @@ mod tests {
                 step_run_id: STEP,
                 step: step(),
                 attempt: 1,
+                code: "overloaded".to_owned(),
                 message: "busy".to_owned(),
             },
         );
         assert_eq!(name, "step");
         assert_eq!(data["status"], "ready");
         assert_eq!(data["attempt"], 1);
-        assert_eq!(data["error"], json!({"message": "busy"}));
+        assert_eq!(
+            data["error"],
+            json!({"code": "overloaded", "message": "busy"})
+        );
 
         tell(&mut story, started(2));
         let (_, data) = tell(
@@ -290,13 +285,14 @@ mod tests {
         let failed = Event::RunFailed {
             run_id: RUN,
             code: "timed_out".to_owned(),
-            message: "too slow".to_owned(),
+            message: "item 3: too slow".to_owned(),
+            step: Some("extract".to_owned()),
         };
         let (name, data) = tell(&mut story, failed);
         assert_eq!((name, &data["status"]), ("run", &json!("failed")));
         assert_eq!(
             data["error"],
-            json!({"code": "timed_out", "message": "too slow", "step": "extract"})
+            json!({"code": "timed_out", "message": "item 3: too slow", "step": "extract"})
         );
         assert!(story.ended());
         assert!(story.steps.is_empty());

@@ -52,6 +52,7 @@ pub(super) async fn answer<A: Adapters>(
             return Ok(HttpResponse::NoContent().finish());
         }
     }
+    call.wait_for_client();
     let settings = &call.gate().settings;
     let rhythm = Rhythm::new(settings);
     let stream = Streaming {

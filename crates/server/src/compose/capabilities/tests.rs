@@ -8,7 +8,6 @@ use archesai_workflows::{
     Cancellation, Invocation, Log, LogLevel, Outcome, RunId, StepRunId, ToolError,
     ports::Toolbox as _,
 };
-use clap::{Arg, Command};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
@@ -19,7 +18,7 @@ use tokio::{
 
 use crate::{
     compose::{ContentAdapters, Infrastructure, WorkflowsAdapters, content, workflows},
-    config::{Config, Effective, SETTINGS},
+    config::Config,
 };
 
 /// The services that tools use, in a folder that goes away with them.
@@ -45,18 +44,6 @@ impl Cancellation for Silence {
     }
 }
 
-fn config(settings: &[(&str, &str)]) -> Config {
-    let command =
-        Command::new("test").args(SETTINGS.iter().map(|one| Arg::new(one.name).long(one.name)));
-    let flags = settings
-        .iter()
-        .map(|(name, value)| format!("--{name}={value}"));
-    let flags = command.get_matches_from(["test".to_owned()].into_iter().chain(flags));
-    let home = |name: &str| (name == "HOME").then(|| "/nonexistent".to_owned());
-    let effective = Effective::find(&flags, home, None).unwrap();
-    Config::read(&effective).unwrap()
-}
-
 impl Bench {
     async fn new(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -65,7 +52,7 @@ impl Bench {
             all.push(("embeddings", "off"));
         }
         all.extend_from_slice(settings);
-        let config = config(&all);
+        let config = Config::with(&all);
         let infrastructure = Infrastructure::open(&config).await.unwrap();
         let content = Arc::new(content::compose(&config, &infrastructure).await.unwrap());
         let workflows = workflows::compose(&config, &infrastructure, &content).unwrap();
@@ -181,7 +168,9 @@ async fn what_is_indexed_is_found_by_its_words() {
     let bench = Bench::new(&[]).await;
     let input = json!({"name": "a.txt", "content": "the quick brown fox"});
     let written = bench.call(1, "artifact.write", input).await.unwrap();
-    while bench.content.index_next().await.unwrap().is_some() {}
+    while let Some(work) = bench.content.claim_work().await.unwrap() {
+        bench.content.work(&work).await.unwrap();
+    }
     let found = bench
         .call(1, "artifact.search", json!({"query": "fox"}))
         .await

@@ -107,12 +107,7 @@ fn pdfs_made_to_do_harm_end() {
         time: Duration::from_secs(40),
         ..Limits::default()
     };
-    let ended = |bytes: &[u8]| {
-        let begin = Instant::now();
-        let outcome = extract(bytes, "application/pdf", "", &quick);
-        assert!(begin.elapsed() < Duration::from_secs(50), "{outcome:?}");
-        outcome
-    };
+    let ended = |bytes: &[u8]| extract(bytes, "application/pdf", "", &quick);
     // A map that claims all codes.
     let map = b"<< /Length 90 >>\nstream\nbegincodespacerange <00000000> <FFFFFFFF> endcodespacerange beginbfrange <00000000> <FFFFFFFF> <0041> endbfrange\nendstream".to_vec();
     let font = "<< /Type /Font /Subtype /Type0 /Encoding /Identity-H /ToUnicode 5 0 R >>";
@@ -204,7 +199,7 @@ fn a_huge_field_of_a_table_is_no_harm() {
     };
     assert!(matches!(
         extract(&table, "text/csv", "", &limits),
-        Err(ExtractError::TooLarge { what: "text", .. })
+        Err(ExtractError::TooLarge { what, .. }) if what == "text"
     ));
     let wide = ",".repeat(20_000);
     assert_eq!(

@@ -40,6 +40,7 @@ impl Parts {
     ///
     /// 413 for a body that says it is too large.
     pub(super) fn open(call: &Call, payload: web::Payload) -> Result<Self, Problem> {
+        call.wait_for_client();
         let settings = &call.gate().settings;
         let headers = call.request().headers();
         let length = headers

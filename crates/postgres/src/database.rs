@@ -1,0 +1,145 @@
+//! Opening the database: what must hold of it, and the pool of connections to it.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use deadpool::managed::{Pool, PoolError};
+use diesel_async::RunQueryDsl as _;
+use tokio::{sync::Notify, time::timeout};
+
+use crate::{
+    errand,
+    lend::{Pooled, Postgres},
+    migrate,
+    session::{self, Connector, Lent},
+    settings::{LeaseClock, Settings, place},
+    sql::Sql,
+    task::{Failure, TaskResult},
+};
+
+/// An open database. Clones share its connections.
+#[derive(Clone)]
+pub struct Database {
+    pool: Arc<Pool<Connector>>,
+    pub(crate) lease_clock: LeaseClock,
+    /// Told of every commit of this process, for whoever waits for events.
+    committed: Arc<Notify>,
+}
+
+/// Why a database could not be opened or brought up to date.
+#[derive(Debug)]
+pub struct OpenError {
+    place: String,
+    cause: Failure,
+}
+
+impl OpenError {
+    pub(crate) fn new(url: &str, cause: Failure) -> Self {
+        Self {
+            place: place(url),
+            cause,
+        }
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, cause } = self;
+        write!(f, "the database {place} cannot be used: {cause}")?;
+        // The client's own errors say little; what is underneath says why.
+        let mut source = cause.source();
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl Database {
+    /// Opens a database whose tables are up to date, as the role of the server.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] if it does not answer, is not of this version of the program, or the role is
+    /// one to which row-level security does not apply.
+    pub async fn open(settings: &Settings) -> Result<Self, OpenError> {
+        let opened = async {
+            let database = Self {
+                pool: session::pool(settings)?,
+                lease_clock: settings.lease_clock,
+                committed: Arc::default(),
+            };
+            let session = database.session().await?;
+            migrate::refuse_unfit(&session.link).await?;
+            drop(session);
+            Ok(database)
+        };
+        let opened = match timeout(errand::SHORT, opened).await {
+            Ok(opened) => opened,
+            Err(_) => Err("it does not answer".into()),
+        };
+        opened.map_err(|cause| OpenError::new(&settings.url, cause))
+    }
+
+    /// The repositories, each call alone.
+    pub fn store(&self) -> Postgres<Pooled> {
+        Postgres(Pooled(self.clone()))
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    ///
+    /// [`archesai_platform::Error`] if it does not.
+    pub async fn check(&self) -> archesai_platform::Result<()> {
+        use crate::{
+            errand::{Link, read},
+            lend::Lend as _,
+            session::Scope,
+        };
+
+        let look = async |mut link: Link<'_>| {
+            Ok(Sql::new("SELECT 1 FROM users LIMIT 1")
+                .execute(&mut link)
+                .await?)
+        };
+        let _: usize = Pooled(self.clone()).run(read(Scope::Nobody), look).await?;
+        Ok(())
+    }
+
+    /// A free connection.
+    pub(crate) async fn session(&self) -> Result<Lent, Failure> {
+        self.pool.get().await.map_err(|error| match error {
+            PoolError::Backend(cause) => cause,
+            other => other.to_string().into(),
+        })
+    }
+
+    /// Does something, but not for ever. If the time is over, the connections that nobody uses are
+    /// closed as well: they may lead to the same place that does not answer.
+    pub(crate) async fn within<T, E>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = TaskResult<T, E>>,
+    ) -> TaskResult<T, E> {
+        match timeout(limit, work).await {
+            Ok(done) => done,
+            Err(_) => {
+                self.pool.retain(|_, _| false);
+                Err(Failure::from("the database did not answer in time").into())
+            }
+        }
+    }
+
+    /// Tells whoever waits for events that there may be some.
+    pub(crate) fn committed(&self) {
+        self.committed.notify_one();
+    }
+
+    /// Waits for a commit of this process.
+    pub(crate) async fn wait_for_commit(&self) {
+        self.committed.notified().await;
+    }
+}

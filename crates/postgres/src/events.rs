@@ -1,0 +1,201 @@
+//! The event log: appended to by every domain, published from by the relay.
+//!
+//! Places are given out before transactions commit, so a place may be seen later than one after it.
+//! Whoever appends holds a lock on the aggregate until the commit: among the events of one aggregate
+//! the order of places is the order of commits. The relay asks for all that it does not know, and
+//! so misses nothing that comes late.
+
+use std::collections::BTreeSet;
+
+use archesai_platform::{
+    Result,
+    events::{EventLog, LoggedEvent},
+};
+use diesel::{
+    prelude::*,
+    sql_types::{Array, BigInt, Json, Nullable, Text, Timestamptz, Uuid},
+};
+use diesel_async::RunQueryDsl;
+
+use crate::{
+    errand::{Link, read, together, write},
+    lend::{Lend, Pooled, Postgres},
+    schema::events,
+    session::Scope,
+    sql::Sql,
+    task::PortError,
+    types::{Id, JsonText, Time},
+};
+
+/// What is appended to the log, whichever domain it comes from.
+pub(crate) struct NewEvent {
+    pub(crate) id: Id,
+    pub(crate) organization_id: Option<Id>,
+    pub(crate) actor_id: Option<Id>,
+    pub(crate) aggregate: (&'static str, Id),
+    pub(crate) kind: &'static str,
+    pub(crate) payload: JsonText,
+    pub(crate) occurred_at: Time,
+}
+
+/// Makes a [`NewEvent`] of a domain's `Recorded`, or says why it cannot be written down; the domains
+/// share no type.
+macro_rules! new_event {
+    ($recorded:expr) => {{
+        let (kind, id) = $recorded.event.aggregate();
+        $crate::types::JsonText::of(&$recorded.event).map(|payload| $crate::events::NewEvent {
+            id: $crate::types::Id($recorded.id),
+            organization_id: $recorded.organization_id.map(|id| $crate::types::Id(id.0)),
+            actor_id: $recorded.actor_id.map(|id| $crate::types::Id(id.0)),
+            aggregate: (kind, $crate::types::Id(id)),
+            kind: $recorded.event.kind(),
+            payload,
+            occurred_at: $crate::types::Time($recorded.occurred_at),
+        })
+    }};
+}
+pub(crate) use new_event;
+
+/// Appends events in their order, after locking their aggregates in the order of the locks.
+const APPEND: &str = "INSERT INTO events (id, organization_id, actor_id, aggregate_kind, \
+        aggregate_id, kind, payload, occurred_at) \
+    SELECT e.id, e.organization, e.actor, e.aggregate_kind, e.aggregate, e.kind, e.payload, e.at \
+    FROM (SELECT count(pg_advisory_xact_lock(key)) FROM unnest($9) AS key) AS locked, \
+        unnest($1, $2, $3, $4, $5, $6, $7, $8) WITH ORDINALITY \
+        AS e (id, organization, actor, aggregate_kind, aggregate, kind, payload, at, place) \
+    ORDER BY e.place";
+
+fn append(mut events: Vec<NewEvent>) -> Sql {
+    let payloads = events.iter_mut().map(|e| e.payload.take()).collect();
+    let locks: BTreeSet<i64> = events.iter().map(|e| lock_of(e.aggregate.1)).collect();
+    let organizations: Vec<_> = events.iter().map(|e| e.organization_id).collect();
+    let actors: Vec<_> = events.iter().map(|e| e.actor_id).collect();
+    Sql::new(APPEND)
+        .bind::<Array<Uuid>, Vec<Id>>(events.iter().map(|e| e.id).collect())
+        .bind::<Array<Nullable<Uuid>>, _>(organizations)
+        .bind::<Array<Nullable<Uuid>>, _>(actors)
+        .bind::<Array<Text>, Vec<&str>>(events.iter().map(|e| e.aggregate.0).collect())
+        .bind::<Array<Uuid>, Vec<Id>>(events.iter().map(|e| e.aggregate.1).collect())
+        .bind::<Array<Text>, Vec<&str>>(events.iter().map(|e| e.kind).collect())
+        .bind::<Array<Json>, Vec<JsonText>>(payloads)
+        .bind::<Array<Timestamptz>, Vec<Time>>(events.iter().map(|e| e.occurred_at).collect())
+        .bind::<Array<BigInt>, Vec<i64>>(locks.into_iter().collect())
+}
+
+/// The lock of an aggregate: who holds it appends to what is told of it. That two share one now and then does no harm.
+pub(crate) fn lock_of(aggregate: Id) -> i64 {
+    let [high, low] = [aggregate.0 >> 64, aggregate.0].map(|half| half as u64);
+    (high ^ low).cast_signed()
+}
+
+impl<L: Lend> Postgres<L> {
+    /// Appends events, in this order.
+    pub(crate) async fn append<E: PortError>(
+        &self,
+        events: impl IntoIterator<Item = serde_json::Result<NewEvent>> + Send,
+    ) -> std::result::Result<(), E> {
+        let events: Result<Vec<NewEvent>, _> = events.into_iter().collect();
+        let events = events.map_err(|error| E::unavailable(error.into()))?;
+        let Some(first) = events.as_slice().first() else {
+            return Ok(());
+        };
+        let organization = first.organization_id;
+        let is_of_one = events.iter().all(|e| e.organization_id == organization);
+        let scope = match organization {
+            Some(id) if is_of_one => Scope::Tenant(id.0),
+            _ => Scope::System,
+        };
+        self.0.later(together(scope), vec![append(events)]).await
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = events)]
+struct EventRow {
+    sequence: i64,
+    id: Id,
+    organization_id: Option<Id>,
+    actor_id: Option<Id>,
+    aggregate_kind: String,
+    aggregate_id: Id,
+    kind: String,
+    payload: JsonText,
+    occurred_at: Time,
+}
+
+impl From<EventRow> for LoggedEvent {
+    fn from(row: EventRow) -> Self {
+        Self {
+            sequence: row.sequence,
+            id: row.id.0,
+            organization_id: row.organization_id.map(|id| id.0),
+            actor_id: row.actor_id.map(|id| id.0),
+            aggregate_kind: row.aggregate_kind,
+            aggregate_id: row.aggregate_id.0,
+            kind: row.kind,
+            payload: row.payload.0,
+            occurred_at: row.occurred_at.0,
+        }
+    }
+}
+
+impl EventLog for Postgres<Pooled> {
+    async fn unpublished(&self, known: &BTreeSet<i64>, limit: u32) -> Result<Vec<LoggedEvent>> {
+        let look = async |mut link: Link<'_>| {
+            let known: Vec<i64> = known.iter().copied().collect();
+            let rows: Vec<EventRow> = events::table
+                .filter(events::published_at.is_null())
+                .filter(events::sequence.ne_all(known))
+                .order(events::sequence)
+                .limit(limit.into())
+                .select(EventRow::as_select())
+                .load(&mut link)
+                .await?;
+            Ok(rows)
+        };
+        let rows = self.0.run(read(Scope::System), look).await?;
+        Ok(rows.into_iter().map(EventRow::into).collect())
+    }
+
+    /// Hears of the commits of this process.
+    async fn appended(&self) {
+        self.0.0.wait_for_commit().await;
+    }
+
+    async fn mark_published(&self, sequences: &[i64]) -> Result<()> {
+        let mark = async |mut link: Link<'_>| {
+            let mark = Sql::new(
+                "UPDATE events SET published_at = now() \
+                 WHERE sequence = ANY ($1) AND published_at IS NULL",
+            );
+            let mark = mark.bind::<Array<BigInt>, _>(sequences.to_vec());
+            mark.execute(&mut link).await?;
+            Ok(())
+        };
+        self.0.run(write(Scope::System), mark).await
+    }
+
+    async fn history(
+        &self,
+        organization: u128,
+        aggregate: (&str, u128),
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<LoggedEvent>> {
+        let look = async |mut link: Link<'_>| {
+            let rows: Vec<EventRow> = events::table
+                .filter(events::aggregate_id.eq(Id(aggregate.1)))
+                .filter(events::aggregate_kind.eq(aggregate.0))
+                .filter(events::organization_id.eq(Id(organization)))
+                .filter(events::sequence.gt(after))
+                .order(events::sequence)
+                .limit(limit.into())
+                .select(EventRow::as_select())
+                .load(&mut link)
+                .await?;
+            Ok(rows)
+        };
+        let rows = self.0.run(read(Scope::Tenant(organization)), look).await?;
+        Ok(rows.into_iter().map(EventRow::into).collect())
+    }
+}

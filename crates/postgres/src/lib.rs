@@ -1,0 +1,28 @@
+//! Every domain's repositories in a PostgreSQL database with pgvector.
+//!
+//! A pool of connections, row-level security under every tenant's table, and the queue of steps
+//! claimed past the locks of others. Each domain has a module that implements its `Repository`
+//! once, for a [`Lend`]er of connections: the pool lends any, an open transaction lends its own.
+
+mod auth;
+mod database;
+mod errand;
+mod events;
+mod idempotency;
+mod lend;
+mod lists;
+mod migrate;
+mod organizations;
+mod pipeline;
+mod schema;
+mod session;
+mod settings;
+mod sql;
+mod task;
+mod tls;
+mod types;
+mod workflows;
+
+pub use database::{Database, OpenError};
+pub use lend::{Lend, Open, Pooled, Postgres};
+pub use settings::{LeaseClock, Settings};

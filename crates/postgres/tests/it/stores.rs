@@ -1,0 +1,53 @@
+//! The suites of every port.
+
+use std::time::UNIX_EPOCH;
+
+use archesai_conformance as conformance;
+
+use crate::scratch::Scratch;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn auth() {
+    let scratch = Scratch::new().await;
+    conformance::auth::suite(&scratch.open().await.store()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn organizations() {
+    let scratch = Scratch::new().await;
+    conformance::organizations::suite(&scratch.open().await.store()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn platform() {
+    let scratch = Scratch::new().await;
+    let store = scratch.open().await.store();
+    conformance::platform::idempotency_suite(&store).await;
+    // The other suites leave events behind.
+    conformance::auth::suite(&store).await;
+    conformance::auth::suite(&store).await;
+    conformance::platform::event_log_suite(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workflows() {
+    use archesai_organizations::{Organization, OrganizationId, Plan, ports::Repository as _};
+    use archesai_workflows::OrganizationId as Tenant;
+
+    let scratch = Scratch::new().await;
+    let store = scratch.open().await.store();
+    for id in [1, 2] {
+        let organization = Organization {
+            id: OrganizationId(id),
+            name: "somebody".to_owned(),
+            plan: Plan::Free,
+            credits: 0,
+            personal_of: None,
+            version: 1,
+            created_at: UNIX_EPOCH,
+            updated_at: UNIX_EPOCH,
+        };
+        store.insert_organization(&organization).await.unwrap();
+    }
+    conformance::workflows::suite(&store, [Tenant(1), Tenant(2)]).await;
+}

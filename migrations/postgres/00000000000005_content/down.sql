@@ -1,0 +1,2 @@
+DROP TABLE chunk_embeddings, chunks, embedding_models, erasures, blob_deletions, artifact_labels, labels,
+    artifacts;
