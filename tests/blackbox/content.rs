@@ -1,6 +1,6 @@
 //! Artifacts, labels and search, on real documents.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use reqwest::{Method, multipart};
 use serde_json::{Value, json};
@@ -222,7 +222,7 @@ async fn what_cannot_be_read_says_why() {
 /// A PDF of a few kilobytes whose objects, as many as `count`, are all the same array of
 /// `length` numbers, so that only whoever reads it has that many.
 fn multiplying_pdf(count: usize, length: usize) -> Vec<u8> {
-    let index: String = (10..10 + count).map(|id| format!("{id} 0 ")).collect();
+    let index = (10..10 + count).fold(String::new(), |index, id| index + &id.to_string() + " 0 ");
     let array = format!("[{}]", "0 ".repeat(length));
     let objects = [
         "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
@@ -236,8 +236,9 @@ fn multiplying_pdf(count: usize, length: usize) -> Vec<u8> {
     ];
     let (mut pdf, mut xref) = ("%PDF-1.5\n".to_owned(), "0000000000 65535 f \n".to_owned());
     for (at, object) in objects.iter().enumerate() {
-        xref += &format!("{:010} 00000 n \n", pdf.len());
-        pdf += &format!("{} 0 obj\n{object}\nendobj\n", at + 1);
+        let (place, id) = (pdf.len(), at + 1);
+        writeln!(xref, "{place:010} 00000 n ").unwrap();
+        writeln!(pdf, "{id} 0 obj\n{object}\nendobj").unwrap();
     }
     let start = pdf.len();
     let trailer = format!("trailer\n<< /Root 1 0 R /Size 5 >>\nstartxref\n{start}\n%%EOF");

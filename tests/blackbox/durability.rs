@@ -48,7 +48,10 @@ const KILLS: usize = 50;
 /// How many clients write meanwhile.
 const CLIENTS: u64 = 4;
 
-/// How soon a killed server must take requests again. Its tests are not optimized.
+/// When to ask again.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// How soon a killed server must take requests again.
 const READY: Duration = Duration::from_secs(5);
 
 /// Numbers that look random, the same for the same seed: `SplitMix64`
@@ -59,8 +62,8 @@ impl Random {
     /// From `ARCHESAI_TEST_SEED`, or from the time; says which, for a failure to be repeated.
     fn seeded() -> Self {
         let seed = std::env::var("ARCHESAI_TEST_SEED").map(|seed| seed.parse().unwrap());
-        let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_micros() as u64;
-        let seed = seed.unwrap_or(now);
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos();
+        let seed = seed.unwrap_or(now.into());
         println!("ARCHESAI_TEST_SEED={seed}");
         Self(seed)
     }
@@ -88,53 +91,74 @@ struct Load {
 /// What the server acknowledged: the name of what was made, and its id.
 type Acknowledged = Vec<(String, String)>;
 
-/// Makes things, each until it is acknowledged, for as long as it goes on.
+/// What somebody wants made: its name, where, and how.
+struct Wish {
+    name: String,
+    path: String,
+    body: Value,
+}
+
+impl Wish {
+    fn new(name: String, at: u64, pipeline: &str) -> Self {
+        let (path, body) = match at % 4 {
+            0 => ("/v1/artifacts", json!({ "name": name, "content": name })),
+            1 => ("/v1/labels", json!({ "name": name })),
+            2 => ("/v1/organizations", json!({ "name": name })),
+            _ => (pipeline, json!({ "input": { "name": name } })),
+        };
+        let path = path.to_owned();
+        Self { name, path, body }
+    }
+
+    /// Asks for it under a key of its own, as a client does that wants it once, until
+    /// the server answers. `None` if it says that it is being made: so it was when the
+    /// server was killed, and is now for all that the server knows.
+    async fn ask(&self, client: &Client, load: &Load) -> Option<String> {
+        let client = client.with("idempotency-key", &self.name);
+        let mut url = load.url.clone();
+        loop {
+            let client = client.at(&url.borrow_and_update());
+            load.sent.send_modify(|sent| *sent += 1);
+            let request = client.request(Method::POST, &self.path).json(&self.body);
+            match client.try_send(request).await {
+                Ok(answer) if answer.status == 409 && answer.header("retry-after").is_some() => {
+                    return None;
+                }
+                Ok(answer) if [201, 202].contains(&answer.status) => {
+                    return answer.json()["id"].as_str().map(ToOwned::to_owned);
+                }
+                Ok(answer) => assert_eq!(answer.status, 503, "{}: {answer:?}", self.path),
+                // It is killed, and comes back elsewhere.
+                Err(_) => _ = tokio::time::timeout(AGAIN, url.changed()).await,
+            }
+        }
+    }
+}
+
+/// Makes things for as long as the load lasts, and insists on each.
 async fn write(client: Client, number: u64, pipeline: String, load: Load) -> Acknowledged {
-    let mut acknowledged = Vec::new();
+    let (mut acknowledged, mut open) = (Vec::new(), Vec::new());
     for at in 0.. {
         if *load.ended.borrow() {
             break;
         }
-        let name = format!("{number}-{at}");
-        let (path, body) = match at % 4 {
-            0 => (
-                "/v1/artifacts".to_owned(),
-                json!({ "name": name, "content": name }),
-            ),
-            1 => ("/v1/labels".to_owned(), json!({ "name": name })),
-            2 => ("/v1/organizations".to_owned(), json!({ "name": name })),
-            _ => (
-                format!("{pipeline}/runs"),
-                json!({ "input": { "name": name } }),
-            ),
-        };
-        let made = insist(&client, &path, &body, &name, &load).await;
-        acknowledged.push((name, made["id"].as_str().unwrap().to_owned()));
+        let wish = Wish::new(format!("{number}-{at}"), at, &pipeline);
+        match wish.ask(&client, &load).await {
+            Some(id) => acknowledged.push((wish.name, id)),
+            None => open.push(wish),
+        }
+    }
+    let started = Instant::now();
+    while let Some(wish) = open.pop() {
+        if let Some(id) = wish.ask(&client, &load).await {
+            acknowledged.push((wish.name, id));
+            continue;
+        }
+        assert!(started.elapsed() < Duration::from_mins(1), "{}", wish.name);
+        open.push(wish);
+        tokio::time::sleep(AGAIN).await;
     }
     acknowledged
-}
-
-/// Sends a request until it is carried out, under one key, as a client does that
-/// wants it carried out once.
-async fn insist(client: &Client, path: &str, body: &Value, key: &str, load: &Load) -> Value {
-    let client = client.with("idempotency-key", key);
-    let started = Instant::now();
-    while started.elapsed() < Duration::from_mins(2) {
-        let client = client.at(&load.url.borrow());
-        load.sent.send_modify(|sent| *sent += 1);
-        let request = client.request(Method::POST, path).json(body);
-        if let Ok(answer) = client.try_send(request).await {
-            let busy = answer.status == 409 && answer.header("retry-after").is_some();
-            match answer.status {
-                201 | 202 => return answer.json(),
-                // Being carried out, as far as the server knows; or not able to just now.
-                503 => {}
-                _ => assert!(busy, "{path} {body}: {answer:?}"),
-            }
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("{path} {body} was not carried out");
 }
 
 /// Every item of a list: its name and its id.
@@ -168,7 +192,7 @@ async fn what_is_acknowledged_is_kept_once_through_fifty_kills() {
         ],
         "outputs": { "name": "{{ steps.b.output.result }}" },
     });
-    let pipeline = pipeline(&ada.client, definition).await;
+    let pipeline = format!("{}/runs", pipeline(&ada.client, definition).await);
     let (moved, url) = watch::channel(server.url.clone());
     let (end, ended_flag) = watch::channel(false);
     let sent = watch::Sender::new(0);
@@ -225,11 +249,16 @@ async fn what_is_acknowledged_is_kept_once_through_fifty_kills() {
     acknowledged.sort();
     kept.sort();
     assert_eq!(kept, acknowledged);
+    let mut done = 0;
     for (name, id) in all(&client, "/v1/runs").await {
         let over = ended(&client, &format!("/v1/runs/{id}")).await;
-        assert_eq!(over["status"], "succeeded", "{over}");
-        assert_eq!(over["output"]["name"], name, "{over}");
+        // A step that three workers were lost with is given up on: it might be why.
+        if over["error"]["code"] != "worker_lost" {
+            assert_eq!(over["output"]["name"], name, "{over}");
+            done += 1;
+        }
     }
+    assert!(done > 0);
 }
 
 #[tokio::test]

@@ -157,7 +157,7 @@ async fn paths_and_headers_of_any_kind_are_refused_politely() {
 async fn what_is_no_http_is_refused_and_cut_off() {
     let server = Server::start();
     let long = "x".repeat(200_000);
-    let many: String = (0..200).map(|at| format!("x-{at}: 1\r\n")).collect();
+    let many = "x: 1\r\n".repeat(200);
     for (what, sent, status) in [
         (
             "a header that is too large",

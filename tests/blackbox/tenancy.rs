@@ -366,7 +366,8 @@ async fn another_tenants_ids_are_as_good_as_none() {
     }
     // None of it did anything.
     for (one, id) in tries(&things) {
-        if one.method == Method::GET && !one.path.contains("events") {
+        let of_eve = one.path.contains(&things.own_organization);
+        if one.method == Method::GET && !of_eve && !one.path.contains("events") {
             let found = attempt(&ada.client, &one, &id).await;
             assert_eq!(found.status, 200, "{}", one.operation);
         }

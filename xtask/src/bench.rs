@@ -3,6 +3,7 @@
 mod http;
 mod load;
 mod login;
+mod overload;
 mod proc;
 mod programs;
 mod read;
@@ -45,16 +46,19 @@ enum Name {
     Steps,
     /// Logins against argon2id alone
     Login,
+    /// Three times the load that the server can bear
+    Overload,
 }
 
 impl Name {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Read,
         Self::Start,
         Self::Idle,
         Self::Upload,
         Self::Steps,
         Self::Login,
+        Self::Overload,
     ];
 
     fn text(self) -> &'static str {
@@ -65,6 +69,7 @@ impl Name {
             Self::Upload => "upload",
             Self::Steps => "steps",
             Self::Login => "login",
+            Self::Overload => "overload",
         }
     }
 
@@ -77,6 +82,7 @@ impl Name {
             Self::Upload => upload::measure(programs, folder),
             Self::Steps => steps::measure(programs, folder),
             Self::Login => login::measure(programs, folder),
+            Self::Overload => overload::measure(programs, folder),
         }
     }
 }

@@ -130,7 +130,7 @@ pub async fn wakeups_suite(wake: impl Fn(), waiting: &impl Wake) {
     let woken = async || {
         timeout(LATE, waiting.woken())
             .await
-            .expect("it is woken in time")
+            .expect("it is woken in time");
     };
     // Nobody waits: it is not lost.
     wake();

@@ -81,8 +81,59 @@ pub(crate) fn is_harmless(name: &header::HeaderName) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::Kind;
+    use crate::{Kind, address::not_public};
+
+    /// A part of an address in one of the bases that browsers read.
+    fn part(base: u8, number: u32) -> String {
+        match base % 4 {
+            0 => format!("{number}"),
+            1 => format!("0{number:o}"),
+            2 => format!("0x{number:x}"),
+            _ => format!("0X{number:08X}"),
+        }
+    }
+
+    /// An IPv4 address of one to four parts, the last of which has what is left.
+    fn spelled(address: u32, bases: [u8; 4], parts: usize) -> String {
+        let bytes = address.to_be_bytes();
+        let leading = bytes[..parts - 1].iter().map(|byte| u32::from(*byte));
+        let last = address & (u32::MAX >> (8 * (parts - 1)));
+        let all = leading.chain([last]).zip(bases);
+        let all: Vec<_> = all.map(|(number, base)| part(base, number)).collect();
+        all.join(".")
+    }
+
+    proptest! {
+        #[test]
+        fn an_address_is_the_same_in_every_spelling(
+            address: u32,
+            known in prop::option::of(0..4_usize),
+            bases: [u8; 4],
+            parts in 1..=4_usize,
+            dot: bool,
+        ) {
+            let known = known.map(|at| [0x7f00_0001, 0x0a00_0001, 0xa9fe_a9fe, 0x6440_0001][at]);
+            let address = known.unwrap_or(address);
+            let host = spelled(address, bases, parts);
+            let dot = if dot { "." } else { "" };
+            let answer = checked(&format!("http://{host}{dot}/"));
+            let public = not_public(IpAddr::V4(address.into())).is_none();
+            prop_assert_eq!(answer.is_ok(), public, "{}", host);
+        }
+
+        #[test]
+        fn what_passes_is_a_name_or_public(text in "(http://)?[0-9a-fxX.:\\[\\]%@/\\\\①。]{0,40}") {
+            if let Ok(url) = parse(&text, None)
+                && check(&url, &[]).is_ok()
+            {
+                let address = address(&url)?;
+                prop_assert_eq!(address.and_then(not_public), None, "{}", text);
+            }
+        }
+    }
 
     fn checked(text: &str) -> Result<()> {
         check(&parse(text, None)?, &[])

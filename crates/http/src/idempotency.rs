@@ -193,9 +193,8 @@ fn fingerprint(call: &Call, key: &RequestKey, body: &impl Serialize) -> Result<[
 /// request, and no other (UUID version 8, RFC 9562).
 fn identity(fingerprint: &[u8; 32]) -> Uuid {
     let digest: [u8; 32] = Sha256::digest(fingerprint).into();
-    let (half, _) = digest.split_at(16);
     let mut bytes = [0; 16];
-    bytes.copy_from_slice(half);
+    bytes.copy_from_slice(&digest[..16]);
     Builder::from_custom_bytes(bytes).into_uuid()
 }
 

@@ -24,8 +24,16 @@ async fn events() {
 #[tokio::test]
 async fn wakeups() {
     let wakeups = MemoryWakeups::default();
-    signals::wakeups_suite(|| archesai_workflows::ports::Wakeups::wake(&wakeups), &wakeups).await;
-    signals::wakeups_suite(|| archesai_content::ports::Wakeups::wake(&wakeups), &wakeups).await;
+    signals::wakeups_suite(
+        || archesai_workflows::ports::Wakeups::wake(&wakeups),
+        &wakeups,
+    )
+    .await;
+    signals::wakeups_suite(
+        || archesai_content::ports::Wakeups::wake(&wakeups),
+        &wakeups,
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -7,10 +7,10 @@ use diesel_async::RunQueryDsl as _;
 use tokio::{sync::Notify, time::timeout};
 
 use crate::{
-    errand,
-    lend::{Pooled, Postgres},
+    errand::{self, Link, read},
+    lend::{Lend as _, Pooled, Postgres},
     migrate,
-    session::{self, Connector, Lent},
+    session::{self, Connector, Lent, Scope},
     settings::{LeaseClock, Settings, place},
     sql::Sql,
     task::{Failure, TaskResult},
@@ -20,9 +20,16 @@ use crate::{
 #[derive(Clone)]
 pub struct Database {
     pool: Arc<Pool<Connector>>,
-    pub(crate) lease_clock: LeaseClock,
+    pub(crate) ways: Ways,
     /// Told of every commit of this process, for whoever waits for events.
     committed: Arc<Notify>,
+}
+
+/// How some things are done, by the settings.
+#[derive(Clone, Copy, Debug)]
+pub struct Ways {
+    pub(crate) lease_clock: LeaseClock,
+    pub(crate) exact_search_up_to: u32,
 }
 
 /// Why a database could not be opened or brought up to date.
@@ -68,7 +75,10 @@ impl Database {
         let opened = async {
             let database = Self {
                 pool: session::pool(settings)?,
-                lease_clock: settings.lease_clock,
+                ways: Ways {
+                    lease_clock: settings.lease_clock,
+                    exact_search_up_to: settings.exact_search_up_to,
+                },
                 committed: Arc::default(),
             };
             let session = database.session().await?;
@@ -94,12 +104,6 @@ impl Database {
     ///
     /// [`archesai_platform::Error`] if it does not.
     pub async fn check(&self) -> archesai_platform::Result<()> {
-        use crate::{
-            errand::{Link, read},
-            lend::Lend as _,
-            session::Scope,
-        };
-
         let look = async |mut link: Link<'_>| {
             Ok(Sql::new("SELECT 1 FROM users LIMIT 1")
                 .execute(&mut link)
@@ -124,13 +128,11 @@ impl Database {
         limit: Duration,
         work: impl Future<Output = TaskResult<T, E>>,
     ) -> TaskResult<T, E> {
-        match timeout(limit, work).await {
-            Ok(done) => done,
-            Err(_) => {
-                self.pool.retain(|_, _| false);
-                Err(Failure::from("the database did not answer in time").into())
-            }
+        if let Ok(done) = timeout(limit, work).await {
+            return done;
         }
+        self.pool.retain(|_, _| false);
+        Err(Failure::from("the database did not answer in time").into())
     }
 
     /// Tells whoever waits for events that there may be some.

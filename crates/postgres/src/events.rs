@@ -84,8 +84,10 @@ fn append(mut events: Vec<NewEvent>) -> Sql {
 
 /// The lock of an aggregate: who holds it appends to what is told of it. That two share one now and then does no harm.
 pub(crate) fn lock_of(aggregate: Id) -> i64 {
-    let [high, low] = [aggregate.0 >> 64, aggregate.0].map(|half| half as u64);
-    (high ^ low).cast_signed()
+    let bytes = aggregate.0.to_be_bytes();
+    let (halves, _) = bytes.as_chunks::<8>();
+    let fold = |folded, half: &[u8; 8]| folded ^ i64::from_be_bytes(*half);
+    halves.iter().fold(0, fold)
 }
 
 impl<L: Lend> Postgres<L> {

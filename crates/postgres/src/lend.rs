@@ -10,11 +10,10 @@ use futures_util::future::{FutureExt as _, join};
 use tokio::sync::Mutex;
 
 use crate::{
-    database::Database,
+    database::{Database, Ways},
     errand::{self, Errand, Task, Use},
     pipeline::in_order,
     session::{Lent, Scope},
-    settings::LeaseClock,
     sql::Sql,
     task::{Failure, PortError, TaskError, TaskResult},
 };
@@ -36,8 +35,8 @@ pub trait Lend: Send + Sync + 'static {
         statements: Vec<Sql>,
     ) -> impl Future<Output = Result<(), E>> + Send;
 
-    /// Whose clock leases go by.
-    fn lease_clock(&self) -> LeaseClock;
+    /// How some things are done.
+    fn ways(&self) -> Ways;
 }
 
 /// The repositories of every domain, through a pool or within a transaction.
@@ -79,8 +78,8 @@ impl Lend for Pooled {
         done.map_err(TaskError::into_said)
     }
 
-    fn lease_clock(&self) -> LeaseClock {
-        self.0.lease_clock
+    fn ways(&self) -> Ways {
+        self.0.ways
     }
 }
 
@@ -127,6 +126,15 @@ struct Held {
     state: State,
 }
 
+impl Held {
+    async fn fresh(database: &Database) -> Result<Self, Failure> {
+        Ok(Self {
+            session: database.session().await?,
+            state: State::Fresh,
+        })
+    }
+}
+
 /// How far a transaction came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -142,12 +150,8 @@ enum State {
 impl Open {
     /// A transaction for somebody. It begins with its first statement.
     pub(crate) async fn new(database: Database, scope: Scope) -> Result<Self, Failure> {
-        let held = Held {
-            session: database.session().await?,
-            state: State::Fresh,
-        };
         Ok(Self {
-            held: Mutex::new(Some(held)),
+            held: Mutex::new(Some(Held::fresh(&database).await?)),
             waiting: Lock::default(),
             scope,
             database,
@@ -161,13 +165,14 @@ impl Open {
     /// Runs a task after all that waits; once more on another connection if the first turns out to
     /// be dead, as long as nothing came before.
     async fn perform<T, E>(&self, task: &impl Task<T, E>) -> TaskResult<T, E> {
-        let mut held = self.held.lock().await;
-        let held = held.as_mut().ok_or_else(ended)?;
+        let mut slot = self.held.lock().await;
+        let held = slot.as_mut().ok_or_else(ended)?;
         let done = self.attempt(held, task).await;
         match (&done, held.state) {
             (Err(error), State::Broken { is_first: true }) if error.is_lost() => {
-                held.session = self.database.session().await?;
-                held.state = State::Fresh;
+                // Out of the pool with the dead one, which may be the only one there is room for.
+                slot.take().map(|held| Lent::take(held.session));
+                let held = slot.insert(Held::fresh(&self.database).await?);
                 self.attempt(held, task).await
             }
             _ => done,
@@ -266,8 +271,8 @@ impl Lend for Open {
         Ok(())
     }
 
-    fn lease_clock(&self) -> LeaseClock {
-        self.database.lease_clock
+    fn ways(&self) -> Ways {
+        self.database.ways
     }
 }
 
@@ -290,3 +295,6 @@ impl Postgres<Pooled> {
         open.map(Postgres).map_err(TaskError::into_said)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,11 @@
 //! claimed past the locks of others. Each domain has a module that implements its `Repository`
 //! once, for a [`Lend`]er of connections: the pool lends any, an open transaction lends its own.
 
+#[cfg(test)]
+extern crate self as archesai_postgres;
+
 mod auth;
+mod content;
 mod database;
 mod errand;
 mod events;

@@ -74,8 +74,8 @@ fn migrate_now(mut link: Blocking, role: &str) -> Result<(), Failure> {
 /// The migrations that this program knows.
 fn known() -> Result<Vec<String>, Failure> {
     let known: Vec<Box<dyn Migration<Pg>>> = MIGRATIONS.migrations()?;
-    let version = |migration: &Box<dyn Migration<Pg>>| migration.name().version().to_string();
-    Ok(known.iter().map(version).collect())
+    let versions = known.iter().map(|known| known.name().version().to_string());
+    Ok(versions.collect())
 }
 
 /// A database with migrations that this program does not know was written by a newer one.

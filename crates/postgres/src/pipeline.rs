@@ -21,7 +21,9 @@ pub(crate) async fn in_order(mut link: Link<'_>, statements: Vec<Sql>) -> QueryR
 }
 
 /// Waits for all of several statements of one connection, and looks at them in order.
-pub(crate) async fn all_of<T>(statements: Vec<BoxFuture<'_, QueryResult<T>>>) -> QueryResult<Vec<T>> {
+pub(crate) async fn all_of<T>(
+    statements: Vec<BoxFuture<'_, QueryResult<T>>>,
+) -> QueryResult<Vec<T>> {
     let mut running: Vec<_> = statements.into_iter().map(Running::On).collect();
     poll_fn(|context| {
         let mut is_done = true;

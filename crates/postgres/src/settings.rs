@@ -39,6 +39,9 @@ pub struct Settings {
     pub lifetime: Duration,
     /// Whose clock leases go by.
     pub lease_clock: LeaseClock,
+    /// The vectors of a tenant that has no more than so many are compared one by one. Of others the
+    /// index is asked, which is faster and may miss a few.
+    pub exact_search_up_to: u32,
 }
 
 /// Whose clock leases go by.
@@ -60,6 +63,7 @@ impl Settings {
             idle_connections: 5,
             lifetime: Duration::from_mins(5),
             lease_clock: LeaseClock::Database,
+            exact_search_up_to: 10_000,
         }
     }
 }

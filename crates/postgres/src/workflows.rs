@@ -44,7 +44,7 @@ impl<L: Lend> Postgres<L> {
         let called = Time(now);
         Now {
             called,
-            leases: match self.0.lease_clock() {
+            leases: match self.0.ways().lease_clock {
                 LeaseClock::Database => None,
                 LeaseClock::Caller => Some(called),
             },

@@ -43,6 +43,7 @@ pub fn command() -> Command {
         .subcommand(
             Command::new(apart::COMMAND)
                 .about("Reads the one document on its input, for a server")
+                .arg(Arg::new("memory").value_parser(clap::value_parser!(u64)))
                 .hide(true),
         )
         .subcommand(
@@ -106,7 +107,10 @@ fn run(matches: &ArgMatches) -> anyhow::Result<()> {
             println!("the database is up to date");
             Ok(())
         }
-        Some((apart::COMMAND, _)) => Ok(apart::serve()?),
+        Some((apart::COMMAND, arguments)) => {
+            let memory = arguments.get_one("memory").copied();
+            Ok(apart::serve(memory.unwrap_or_default())?)
+        }
         Some(("config", config)) => match config.subcommand() {
             Some((_, flags)) => {
                 let effective = effective(flags)?;

@@ -30,6 +30,10 @@ use shutdown::Signals;
 /// How many clients may watch runs at once.
 const MAX_WATCHERS: usize = 10_000;
 
+/// How long a connection may be idle. Longer than balancers keep theirs, which is a
+/// minute by default: who closes first must not be the one who is sent requests.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
 /// How late the clock is that the framework measures the heads of requests by: a
 /// limit within it would refuse every one.
 const LATE: Duration = Duration::from_millis(500);
@@ -70,6 +74,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             .wrap(from_fn(observe))
     })
     .workers(config.http_workers)
+    .keep_alive(KEEP_ALIVE)
     .client_request_timeout(config.idle_timeout + LATE)
     .shutdown_timeout(config.shutdown_timeout.as_secs())
     .disable_signals()

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::extract::{self, ExtractError, Extracted, Limits};
 
-/// What the program is told, as its only argument, to [`serve`].
+/// What the program is told to [`serve`], with the bytes of memory that it may have.
 pub const COMMAND: &str = "read-document";
 
 /// What goes before the bytes of a document, on a line.
@@ -41,7 +41,7 @@ pub(crate) fn read(
 
 fn ask(program: &Path, head: &Head, bytes: &[u8]) -> io::Result<Result<Extracted, ExtractError>> {
     let mut child = Command::new(program)
-        .arg(COMMAND)
+        .args([COMMAND, &head.limits.memory_bytes.to_string()])
         .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -55,36 +55,39 @@ fn ask(program: &Path, head: &Head, bytes: &[u8]) -> io::Result<Result<Extracted
     let output = child.wait_with_output()?;
     Ok(match serde_json::from_slice(&output.stdout) {
         Ok(answer) => answer,
-        Err(_) if was_stopped(output.status) => Err(ExtractError::Busy),
-        Err(_) => Err(ExtractError::TooCostly),
+        Err(_) if has_crashed(output.status) => Err(ExtractError::TooCostly),
+        // It could not begin, or the machine goes down.
+        Err(_) => Err(ExtractError::Busy),
     })
 }
 
-/// Whether somebody else ended a process, as when the machine goes down.
+/// Whether a process ended by what it did.
 #[cfg(unix)]
-fn was_stopped(status: ExitStatus) -> bool {
+fn has_crashed(status: ExitStatus) -> bool {
     use rustix::process::Signal;
     use std::os::unix::process::ExitStatusExt;
 
-    let by = [Signal::TERM, Signal::INT, Signal::HUP].map(Signal::as_raw);
-    status.signal().is_some_and(|signal| by.contains(&signal))
+    // The last is what the system sends to whom it takes the memory away from.
+    let crashes = [Signal::ABORT, Signal::SEGV, Signal::BUS, Signal::KILL];
+    let ended_by = status.signal();
+    crashes.iter().any(|crash| ended_by == Some(crash.as_raw()))
 }
 
 #[cfg(not(unix))]
-fn was_stopped(_: ExitStatus) -> bool {
-    false
+fn has_crashed(status: ExitStatus) -> bool {
+    !status.success()
 }
 
-/// Reads the one document that comes in, and writes out what is found. The process has to end then.
+/// Reads the one document that comes in, and writes out what is found, with no more memory than so many bytes.
 ///
 /// # Errors
 ///
-/// When what comes in is not of [`read`], or nobody wants the answer.
-pub fn serve() -> io::Result<()> {
+/// When what comes in is not of a server, or nobody wants the answer.
+pub fn serve(memory: u64) -> io::Result<()> {
+    bound_memory(memory)?;
     let (mut input, mut line) = (io::stdin().lock(), String::new());
     input.read_line(&mut line)?;
     let head: Head = serde_json::from_str(&line)?;
-    bound_memory(head.limits.memory_bytes)?;
     let mut bytes = Vec::new();
     input.read_to_end(&mut bytes)?;
     let answer = extract::extract(&bytes, &head.media_type, &head.name, &head.limits);
@@ -93,18 +96,28 @@ pub fn serve() -> io::Result<()> {
     output.flush()
 }
 
-/// From now on, an allocation beyond so many bytes ends the process.
+/// Sees to it that an allocation beyond so many bytes ends this process.
 #[cfg(unix)]
 fn bound_memory(bytes: u64) -> io::Result<()> {
-    use rustix::process::{Resource, Rlimit, setrlimit};
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    use std::os::unix::process::CommandExt;
 
+    if getrlimit(Resource::As)
+        .maximum
+        .is_some_and(|bound| bound <= bytes)
+    {
+        return Ok(());
+    }
     let at_most = |bytes| Rlimit {
         current: Some(bytes),
         maximum: Some(bytes),
     };
     // How it ends is no news, and what was in it is nobody's business.
     setrlimit(Resource::Core, at_most(0))?;
-    Ok(setrlimit(Resource::As, at_most(bytes))?)
+    setrlimit(Resource::As, at_most(bytes))?;
+    // What an allocator has reserved already is beyond the bound, so the program begins anew.
+    let mut again = Command::new(std::env::current_exe()?);
+    Err(again.args([COMMAND, &bytes.to_string()]).exec())
 }
 
 /// Other systems have no such bound; time is bounded there too.

@@ -104,6 +104,16 @@ fn report(claim: &Claim, outcome: &'static str, took: Duration) {
     .record(took.as_secs_f64());
 }
 
+/// How a step fails that cannot be run.
+fn broken(cause: Option<&Error>) -> ToolError {
+    match cause {
+        Some(Error::Unreadable(_)) => {
+            ToolError::permanent("unreadable", "what the step needs cannot be read")
+        }
+        _ => ToolError::permanent("internal", "the step could not be run"),
+    }
+}
+
 struct Worker<A: Adapters> {
     id: WorkerId,
     service: Arc<Service<A>>,
@@ -145,22 +155,22 @@ impl<A: Adapters> Worker<A> {
             let ended = AssertUnwindSafe(ended).catch_unwind().await;
             self.held.drop(&claim);
             let (outcome, goes_on) = match ended {
-                Ok(Ok((outcome, next))) => (outcome, Some(next)),
-                Ok(Err(Error::LeaseLost)) => ("lost", Some(None)),
+                Ok(Ok((outcome, next))) => (outcome, Ok(next)),
+                Ok(Err(Error::LeaseLost)) => ("lost", Ok(None)),
                 Ok(Err(error)) => {
                     tracing::error!(
                         step_run_id = %claim.step.id,
                         error = &error as &dyn std::error::Error,
                         "running a step"
                     );
-                    ("broken", None)
+                    ("broken", Err(broken(Some(&error))))
                 }
-                Err(_) => ("broken", None),
+                Err(_) => ("broken", Err(broken(None))),
             };
             report(&claim, outcome, started.elapsed());
             let led_to = match goes_on {
-                Some(next) => next,
-                None => self.give_up(claim).await,
+                Ok(next) => next,
+                Err(reason) => self.give_up(claim, reason).await,
             };
             next = led_to.map(|claim| {
                 let stop = self.held.take(&claim);
@@ -171,14 +181,13 @@ impl<A: Adapters> Worker<A> {
 
     /// Fails a step that cannot be run: held by a worker that lives but does
     /// nothing about it, it would hang for ever.
-    async fn give_up(&self, claim: Claim) -> Option<Claim> {
+    async fn give_up(&self, claim: Claim, reason: ToolError) -> Option<Claim> {
         let call = Call {
             claim,
             input: Json::Null,
             timeout: Duration::ZERO,
         };
-        let error = ToolError::permanent("internal", "the step could not be run");
-        match self.service.finish(&call, Err(error)).await {
+        match self.service.finish(&call, Err(reason)).await {
             Ok(next) => next,
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "failing a step");

@@ -8,7 +8,7 @@ use tokio::{
 };
 
 /// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A connection to a server.
 pub(crate) struct Raw(TcpStream);

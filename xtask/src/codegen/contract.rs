@@ -333,10 +333,10 @@ impl Operation {
             .filter(move |parameter| parameter.place == place)
     }
 
-    /// Whether it takes an `If-Match`.
-    pub(crate) fn if_match(&self) -> bool {
+    /// Whether it takes a header.
+    pub(crate) fn takes(&self, header: &str) -> bool {
         self.parameters_in("header")
-            .any(|parameter| parameter.name.eq_ignore_ascii_case("if-match"))
+            .any(|parameter| parameter.name.eq_ignore_ascii_case(header))
     }
 
     /// The answer of success: its status code and the schema of its body, if it has one.

@@ -150,7 +150,7 @@ async fn tries_again_when_an_attempt_came_to_nothing() -> Test {
     ] {
         let provider = Provider::start([lost, reply(&json!("because"))]).await?;
         let options = OpenAiOptions {
-            timeout: Duration::from_millis(500),
+            timeout: Duration::from_secs(2),
             ..options(&provider)
         };
         let answer = OpenAi::new(options)?.complete(&question()).await?;
@@ -316,7 +316,7 @@ impl log::Log for Logger {
 
     fn log(&self, record: &log::Record<'_>) {
         let mut logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
-        logged.push_str(&format!("{} {}\n", record.target(), record.args()));
+        logged.extend([record.target(), " ", &record.args().to_string(), "\n"]);
     }
 
     fn flush(&self) {}
@@ -327,7 +327,7 @@ fn shown(error: Error) -> String {
     let mut shown = format!("{error:?}");
     let mut cause: Option<&dyn error::Error> = Some(&error);
     while let Some(error) = cause {
-        shown.push_str(&format!("\n{error} {error:?}"));
+        shown = format!("{shown}\n{error} {error:?}");
         cause = error.source();
     }
     format!("{shown}\n{:?}", archesai_content::Error::from(error))
@@ -351,7 +351,7 @@ async fn the_key_is_in_no_error_and_no_log() -> Test {
     ] {
         let provider = Provider::start([answer]).await?;
         let options = OpenAiOptions {
-            timeout: Duration::from_millis(500),
+            timeout: Duration::from_secs(2),
             retry: Retry {
                 attempts: 1,
                 ..Retry::default()

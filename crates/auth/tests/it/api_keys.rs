@@ -25,7 +25,7 @@ async fn a_key_speaks_for_its_maker_within_its_scopes() {
     assert!(token.starts_with(&key.prefix) && token.len() > 2 * key.prefix.len());
     assert_eq!(kinds(&program), ["api_key.created"]);
     let keys = program.auth.api_keys_of(PLACE, ADA).await.unwrap();
-    assert_eq!(keys, [key.clone()]);
+    assert_eq!(keys, std::slice::from_ref(&key));
 
     // From the store, and then from the cache.
     for _ in 0..2 {

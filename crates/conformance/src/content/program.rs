@@ -6,7 +6,7 @@ use std::{
     marker::PhantomData,
     ops::Range,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, SystemTime},
@@ -81,8 +81,16 @@ impl<S: Store + EventLog + Clone> Program<S> {
         self.hand.pass(time);
     }
 
-    pub(super) fn blobs(&self) -> MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
-        self.service.blobs.kept.lock().unwrap()
+    /// The keys of the bytes that are stored.
+    pub(super) fn blobs(&self) -> Vec<String> {
+        let kept = self.service.blobs.kept.lock().unwrap();
+        kept.keys().cloned().collect()
+    }
+
+    /// Stores bytes past the service.
+    pub(super) fn put_blob(&self, key: &str) {
+        let mut kept = self.service.blobs.kept.lock().unwrap();
+        kept.insert(key.to_owned(), vec![1]);
     }
 
     pub(super) fn break_blobs(&self, broken: bool) {

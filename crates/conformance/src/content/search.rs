@@ -99,6 +99,7 @@ async fn the_nearest_are_those_of_brute_force_at_any_selectivity<S: Store>(world
     };
     let few = known.iter().map(|(_, id, _)| *id).collect::<BTreeSet<_>>();
     let few: Vec<_> = few.into_iter().step_by(9).collect();
+    let (mut asked, mut missed) = (0, 0);
     for filter in [SearchFilter::default(), rare, only(few)] {
         for _ in 0..10 {
             let query = numbers.unit(DIMENSIONS);
@@ -108,6 +109,7 @@ async fn the_nearest_are_those_of_brute_force_at_any_selectivity<S: Store>(world
                 .await;
             let hits = hits.unwrap();
             assert_eq!(hits.len(), 10, "always as many as asked for");
+            assert!(hits.is_sorted_by(|a, b| a.score >= b.score));
             let allowed = |id: &ArtifactId| match (&filter.artifact_ids, filter.labels.is_empty()) {
                 (Some(ids), _) => ids.contains(id),
                 (None, true) => true,
@@ -119,12 +121,17 @@ async fn the_nearest_are_those_of_brute_force_at_any_selectivity<S: Store>(world
                 .map(|(id, _, unit)| (dot(unit, &query), *id))
                 .collect();
             expected.sort_by(|a, b| b.0.total_cmp(&a.0));
-            for (hit, (score, id)) in hits.iter().zip(expected) {
-                assert_eq!(hit.chunk_id, id);
-                assert!((hit.score - f64::from(score)).abs() < 1e-5);
+            for hit in &hits {
+                let place = expected.iter().position(|(_, id)| *id == hit.chunk_id);
+                let place = place.expect("only what meets the filter");
+                // As near as numbers of half the width tell.
+                assert!((hit.score - f64::from(expected[place].0)).abs() < 1e-3);
+                missed += usize::from(place >= 10);
             }
+            asked += hits.len();
         }
     }
+    assert!(missed * 20 <= asked, "{missed} of {asked} are missed");
 }
 
 async fn equal_ones_come_in_the_order_of_their_ids<S: Store>(world: &World<S>) {

@@ -93,15 +93,10 @@ fn tag(version: u64, role: Role) -> u64 {
     version * ROLES + role as u64
 }
 
-/// The versions in tags, whatever the role that was shown.
-fn versions(tags: Vec<u64>) -> Vec<u64> {
-    tags.into_iter().map(|tag| tag / ROLES).collect()
-}
-
-/// The roles in tags, whatever the version.
-fn roles(tags: Vec<u64>) -> Vec<Role> {
-    let role = |tag: u64| Role::ALL.iter().find(|role| **role as u64 == tag % ROLES);
-    tags.into_iter().filter_map(role).copied().collect()
+/// The versions in those of the tags that show a role.
+fn versions(tags: &[u64], role: Role) -> Vec<u64> {
+    let shown = tags.iter().filter(|tag| *tag % ROLES == role as u64);
+    shown.map(|tag| tag / ROLES).collect()
 }
 
 fn invitation(found: Invitation) -> api::Invitation {
@@ -238,11 +233,12 @@ impl<O: Adapters, A: archesai_auth::Adapters> api::OrganizationsApi for Organiza
         body: api::UpdateOrganizationRequest,
     ) -> Result<Versioned<api::Organization>, Problem> {
         let (user, place) = (user_id(caller), place(caller));
-        let expected = if_match.map(versions);
+        let role = caller.actor().role;
+        let expected = if_match.map(|tags| versions(&tags, role));
         let updated = self
             .organizations
             .update(user, place, expected.as_deref(), body.name);
-        Ok(versioned(updated.await?, caller.actor().role))
+        Ok(versioned(updated.await?, role))
     }
 
     async fn delete_organization(&self, caller: &Caller, _id: Uuid) -> Result<(), Problem> {
@@ -281,17 +277,24 @@ impl<O: Adapters, A: archesai_auth::Adapters> api::OrganizationsApi for Organiza
     async fn update_member(
         &self,
         caller: &Caller,
-        _id: Uuid,
+        id: Uuid,
         member_id: Uuid,
         if_match: Option<Vec<u64>>,
         body: api::UpdateMemberRequest,
     ) -> Result<Versioned<api::Member>, Problem> {
-        let expected = if_match.map(roles);
+        let mut expected = None;
+        if let Some(tags) = if_match {
+            let current = api::OrganizationsApi::get_member(self, caller, id, member_id).await?;
+            if !tags.contains(&current.version) {
+                return Err(Error::VersionConflict.into());
+            }
+            expected = Some(domain_role(current.value.role));
+        }
         let changed = self.organizations.change_role(
             caller.actor(),
             place(caller),
             MemberId(member_id.as_u128()),
-            expected.as_deref(),
+            expected,
             domain_role(body.role),
         );
         self.member(changed.await?).await

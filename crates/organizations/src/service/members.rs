@@ -41,7 +41,7 @@ impl<A: Adapters> Service<A> {
         found.ok_or(Error::NotFound)
     }
 
-    /// Gives a member another role, if the one they have is one of those expected.
+    /// Gives a member another role, if the one they have is the one expected.
     ///
     /// # Errors
     ///
@@ -52,14 +52,14 @@ impl<A: Adapters> Service<A> {
         actor: Actor,
         organization: OrganizationId,
         id: MemberId,
-        expected: Option<&[Role]>,
+        expected: Option<Role>,
         role: Role,
     ) -> Result<Member> {
         let transaction = self.store.begin(Scope::Organization(organization)).await?;
         transaction.lock_organization(organization).await?;
         let found = transaction.find_member(organization, id).await?;
         let mut member = found.ok_or(Error::NotFound)?;
-        if expected.is_some_and(|expected| !expected.contains(&member.role)) {
+        if expected.is_some_and(|expected| expected != member.role) {
             return Err(Error::VersionConflict);
         }
         if member.role == role {

@@ -45,7 +45,7 @@ async fn a_new_role_counts_at_once() {
         actor(&admin),
         place,
         member.id,
-        Some(&[Role::Member]),
+        Some(Role::Member),
         Role::Admin,
     );
     assert!(matches!(stale.await, Err(Error::VersionConflict)));

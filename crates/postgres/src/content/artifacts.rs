@@ -6,9 +6,7 @@ use archesai_content::{
 };
 use diesel::{
     prelude::*,
-    sql_types::{
-        Array, BigInt, Binary, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid,
-    },
+    sql_types::{Array, BigInt, Binary, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid},
 };
 use diesel_async::RunQueryDsl;
 use futures_util::future::join;
@@ -34,11 +32,7 @@ macro_rules! artifact_columns {
 pub(super) use artifact_columns;
 
 /// Reads artifacts as `a`.
-const SELECT: &str = concat!(
-    "SELECT ",
-    artifact_columns!(),
-    " FROM artifacts AS a WHERE"
-);
+const SELECT: &str = concat!("SELECT ", artifact_columns!(), " FROM artifacts AS a WHERE");
 
 /// An artifact as statements in SQL answer it.
 #[derive(QueryableByName)]
@@ -100,17 +94,25 @@ impl From<Row> for Artifact {
     }
 }
 
-/// What came of an attempt to write an artifact.
+/// What came of an attempt to write an artifact, in a word.
 #[derive(QueryableByName)]
-struct Written {
-    #[diesel(sql_type = Bool)]
-    is_written: bool,
-    #[diesel(sql_type = Bool)]
-    is_erased: bool,
-    #[diesel(sql_type = Bool)]
-    has_labels: bool,
-    #[diesel(sql_type = Bool)]
-    has_id: bool,
+struct Outcome {
+    #[diesel(sql_type = Text)]
+    outcome: String,
+}
+
+impl Outcome {
+    /// The attempt as the port tells of it.
+    fn told(self) -> TaskResult<()> {
+        Err(match self.outcome.as_str() {
+            "written" => return Ok(()),
+            "exists" => Error::AlreadyExists,
+            "erased" => Error::NotFound,
+            "changed" => Error::VersionConflict,
+            _ => Error::unavailable("an artifact is to have a label that does not exist"),
+        }
+        .into())
+    }
 }
 
 /// Whether the organization `$2` has every label of `$3`.
@@ -135,11 +137,13 @@ const INSERT: &str = concat!(
          INSERT INTO artifact_labels (artifact_id, label_id, organization_id) \
          SELECT new.id, l.id, l.organization_id FROM new \
          JOIN labels AS l ON l.organization_id = new.organization_id AND l.name = ANY ($3)) \
-     SELECT EXISTS (SELECT FROM new) AS is_written, \
-         EXISTS (SELECT FROM erasures WHERE organization_id = $2) AS is_erased, \
-         EXISTS (SELECT FROM artifacts WHERE id = $1) AS has_id, ",
+     SELECT CASE WHEN EXISTS (SELECT FROM new) THEN 'written' \
+         WHEN EXISTS (SELECT FROM artifacts WHERE id = $1) THEN 'exists' \
+         WHEN EXISTS (SELECT FROM erasures WHERE organization_id = $2) THEN 'erased' \
+         WHEN ",
     has_labels!(),
-    " AS has_labels"
+    // Somebody else's, which is not to be seen.
+    " THEN 'exists' ELSE 'unlabelled' END AS outcome"
 );
 
 pub(super) async fn insert(
@@ -165,30 +169,13 @@ pub(super) async fn insert(
         .bind::<Timestamptz, _>(Time(artifact.created_at))
         .bind::<Timestamptz, _>(Time(artifact.updated_at));
     let lock = erasures::hold_off(organization);
-    let (locked, written) = join(
+    let (locked, outcome) = join(
         lock.execute(&mut &*link),
-        insert.get_result::<Written>(&mut &*link),
+        insert.get_result::<Outcome>(&mut &*link),
     )
     .await;
     locked?;
-    match written? {
-        Written {
-            is_written: true, ..
-        } => Ok(()),
-        Written { has_id: true, .. } => Err(Error::AlreadyExists.into()),
-        Written {
-            is_erased: true, ..
-        } => Err(Error::NotFound.into()),
-        Written {
-            has_labels: false, ..
-        } => Err(lacks_label()),
-        // Somebody else's, which is not to be seen.
-        Written { .. } => Err(Error::AlreadyExists.into()),
-    }
-}
-
-fn lacks_label() -> super::Failure {
-    Error::unavailable("an artifact is to have a label that does not exist").into()
+    outcome?.told()
 }
 
 pub(super) async fn find(
@@ -267,9 +254,9 @@ const UPDATE: &str = concat!(
      added AS ( \
          INSERT INTO artifact_labels (artifact_id, label_id, organization_id) \
          SELECT * FROM wanted ON CONFLICT DO NOTHING) \
-     SELECT EXISTS (SELECT FROM changed) AS is_written, false AS is_erased, true AS has_id, ",
+     SELECT CASE WHEN EXISTS (SELECT FROM changed) THEN 'written' WHEN ",
     has_labels!(),
-    " AS has_labels"
+    " THEN 'changed' ELSE 'unlabelled' END AS outcome"
 );
 
 pub(super) async fn update(
@@ -277,7 +264,7 @@ pub(super) async fn update(
     organization: OrganizationId,
     artifact: &Artifact,
 ) -> TaskResult<()> {
-    let written: Written = Sql::new(UPDATE)
+    let outcome: Outcome = Sql::new(UPDATE)
         .bind::<Uuid, _>(Id(artifact.id.0))
         .bind::<Uuid, _>(Id(organization.0))
         .bind::<Array<Text>, _>(artifact.labels.clone())
@@ -287,15 +274,7 @@ pub(super) async fn update(
         .bind::<Timestamptz, _>(Time(artifact.updated_at))
         .get_result(&mut link)
         .await?;
-    match written {
-        Written {
-            is_written: true, ..
-        } => Ok(()),
-        Written {
-            has_labels: false, ..
-        } => Err(lacks_label()),
-        Written { .. } => Err(Error::VersionConflict.into()),
-    }
+    outcome.told()
 }
 
 pub(super) async fn delete(

@@ -1,5 +1,7 @@
 //! Conditions on artifacts, as SQL whose every value is bound.
 
+use std::collections::BTreeMap;
+
 use archesai_content::{
     ArtifactFilter, ArtifactId, CursorKey, Json, OrganizationId, SearchFilter, Slice,
 };
@@ -84,8 +86,7 @@ impl Sql {
 
     /// Every member that is asked for is there and equal.
     fn described(self, metadata: &Json) -> Self {
-        let is_asked = |members: &&std::collections::BTreeMap<_, _>| !members.is_empty();
-        if metadata.as_object().filter(is_asked).is_none() {
+        if metadata.as_object().is_none_or(BTreeMap::is_empty) {
             return self;
         }
         self.push(" AND NOT EXISTS (SELECT FROM jsonb_each(")

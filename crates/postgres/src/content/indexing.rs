@@ -80,8 +80,8 @@ pub(super) async fn extend(
     fence: u64,
     until: SystemTime,
 ) -> TaskResult<bool> {
-    let extend = diesel::update(claimed!(organization, id, fence))
-        .set(table::index_due.eq(Time(until)));
+    let extend =
+        diesel::update(claimed!(organization, id, fence)).set(table::index_due.eq(Time(until)));
     Ok(Prepared(extend).execute(&mut link).await? == 1)
 }
 

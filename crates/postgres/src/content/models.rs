@@ -3,7 +3,7 @@
 use archesai_content::{ModelInfo, OrganizationId};
 use diesel::{
     prelude::*,
-    sql_types::{BigInt, Integer, Text, Uuid},
+    sql_types::{Integer, Text, Uuid},
 };
 use diesel_async::RunQueryDsl;
 
@@ -77,12 +77,4 @@ pub(super) async fn list(
         dimensions: row.dimensions.0,
     };
     Ok(rows.into_iter().map(model).collect())
-}
-
-/// A number of a model, as statements in SQL answer it.
-#[derive(QueryableByName)]
-pub(super) struct Number {
-    /// The number.
-    #[diesel(sql_type = BigInt)]
-    pub(super) number: i64,
 }

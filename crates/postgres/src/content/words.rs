@@ -3,6 +3,8 @@
 //! Texts and queries are both taken apart here, so that the database compares and does not judge: it
 //! would by its locale, and take addresses, paths and numbers for words of their own kind.
 
+use std::collections::BTreeMap;
+
 use unicode_normalization::UnicodeNormalization as _;
 
 /// How many characters of a word count.
@@ -39,7 +41,7 @@ fn is_diacritic(c: char) -> bool {
 /// The words of a text with their places, as a `tsvector` is written. A word consists of letters and
 /// digits, and needs no escape.
 pub(super) fn vector(text: &str) -> String {
-    let mut places: std::collections::BTreeMap<String, Vec<usize>> = Default::default();
+    let mut places: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (word, place) in words(text).into_iter().zip(1..) {
         let places = places.entry(word).or_default();
         if places.len() < MAX_PLACES {

@@ -1,6 +1,14 @@
-//! The stores on a real Postgres, which `cargo xtask services up` starts.
+//! The adapter on a real Postgres, which `cargo xtask services up` starts.
 
 #![expect(clippy::unwrap_used, reason = "a test fails loudly, at the place")]
 
+mod events;
+mod faults;
+mod fence;
+mod queue;
+mod schema;
 mod scratch;
+mod search;
+mod start;
 mod stores;
+mod tls;

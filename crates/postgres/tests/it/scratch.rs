@@ -3,40 +3,33 @@
 //! The migrated tables are made once, as a template, and copied.
 
 use std::{
-    env, fs,
+    fs,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
     thread,
 };
 
+use archesai_conformance::servers::told;
 use archesai_postgres::{Database, LeaseClock, Settings};
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
 
 /// A number that nobody else locks: that of whoever makes the template.
 const LOCK: i64 = 0x7465_6d70_6c61_7465;
 
-/// A setting of the tests.
-#[expect(clippy::disallowed_methods, reason = "a test asks where the server is")]
-fn setting(name: &str) -> String {
-    env::var(name).unwrap_or_else(|_| {
-        panic!("{name} is not set; cargo xtask test starts Postgres and sets it")
-    })
-}
-
 /// The URL of the role that owns databases.
 pub(crate) fn owner_url() -> String {
-    setting("ARCHESAI_TEST_POSTGRES_OWNER_URL")
+    told("ARCHESAI_TEST_POSTGRES_OWNER_URL")
 }
 
 /// The URL of the role of the server.
 pub(crate) fn server_url() -> String {
-    setting("ARCHESAI_TEST_POSTGRES_URL")
+    told("ARCHESAI_TEST_POSTGRES_URL")
 }
 
 /// The URL of a role to which row-level security does not apply.
 pub(crate) fn bypass_url() -> String {
-    setting("ARCHESAI_TEST_POSTGRES_BYPASS_URL")
+    told("ARCHESAI_TEST_POSTGRES_BYPASS_URL")
 }
 
 /// The same URL, of another database.

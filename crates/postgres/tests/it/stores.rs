@@ -51,3 +51,9 @@ async fn workflows() {
     }
     conformance::workflows::suite(&store, [Tenant(1), Tenant(2)]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn content() {
+    let scratch = Scratch::new().await;
+    conformance::content::suite(&scratch.open().await.store()).await;
+}

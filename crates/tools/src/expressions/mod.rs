@@ -86,18 +86,6 @@ pub fn render(template: &str, variables: &Value) -> Result<String, ExpressionErr
     STANDARD.render(template, variables)
 }
 
-/// Whether a value counts as true: not null, false, zero, or an empty string, array or object.
-pub fn truthy(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(value) => *value,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(entries) => !entries.is_empty(),
-    }
-}
-
 impl Expressions {
     /// Expressions under `limits`.
     pub fn new(limits: Limits) -> Self {
@@ -187,12 +175,6 @@ impl Expressions {
             "it is nested deeper than {} levels",
             self.limits.depth
         ))
-    }
-}
-
-impl Default for Expressions {
-    fn default() -> Self {
-        Self::new(Limits::default())
     }
 }
 

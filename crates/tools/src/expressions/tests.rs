@@ -498,28 +498,3 @@ fn the_size_of_all_strings_together_is_bounded() {
         ("/3", "the result is larger than 1000 bytes")
     );
 }
-
-#[test]
-fn truth_is_that_of_jinja() {
-    for value in [
-        json!(true),
-        json!(1),
-        json!(-0.5),
-        json!("x"),
-        json!([0]),
-        json!({"a": 0}),
-    ] {
-        assert!(truthy(&value), "{value}");
-    }
-    for value in [
-        json!(null),
-        json!(false),
-        json!(0),
-        json!(0.0),
-        json!(""),
-        json!([]),
-        json!({}),
-    ] {
-        assert!(!truthy(&value), "{value}");
-    }
-}

@@ -20,42 +20,11 @@ const MAX_PATTERN: usize = 4 << 10;
 /// Longest text that is searched, in bytes.
 const MAX_TEXT: usize = 4 << 20;
 
-/// What is wanted of a search.
-#[derive(Clone, Copy)]
-struct Wanted {
-    matches: bool,
-    between: bool,
-}
-
 pub(super) fn functions() -> Vec<Filter<RunPtr<Data>>> {
     vec![
-        ("matches", v(2), |cv| {
-            bome(search(
-                cv,
-                Wanted {
-                    matches: true,
-                    between: false,
-                },
-            ))
-        }),
-        ("split_matches", v(2), |cv| {
-            bome(search(
-                cv,
-                Wanted {
-                    matches: true,
-                    between: true,
-                },
-            ))
-        }),
-        ("split_", v(2), |cv| {
-            bome(search(
-                cv,
-                Wanted {
-                    matches: false,
-                    between: true,
-                },
-            ))
-        }),
+        ("matches", v(2), |cv| bome(search::<true, false>(cv))),
+        ("split_matches", v(2), |cv| bome(search::<true, true>(cv))),
+        ("split_", v(2), |cv| bome(search::<false, true>(cv))),
     ]
 }
 
@@ -103,7 +72,8 @@ impl Pattern {
     }
 }
 
-fn search(mut cv: Cv<Data>, wanted: Wanted) -> ValR<Item> {
+/// What an expression finds: the matches, what stands between them, or both in turn.
+fn search<const MATCHES: bool, const BETWEEN: bool>(mut cv: Cv<Data>) -> ValR<Item> {
     let (flags, pattern) = (cv.0.pop_var(), cv.0.pop_var());
     let text = words(&cv.1)?;
     if text.len() > MAX_TEXT {
@@ -128,18 +98,18 @@ fn search(mut cv: Cv<Data>, wanted: Wanted) -> ValR<Item> {
         if pattern.skip_empty && whole.is_empty() {
             continue;
         }
-        if wanted.between {
+        if BETWEEN {
             found.push(Item::text(&text[last..whole.start()]));
             last = whole.end();
         }
-        if wanted.matches {
+        if MATCHES {
             found.push(groups(&pattern.regex, &captures, &mut counter));
         }
         if !pattern.global {
             break;
         }
     }
-    if wanted.between {
+    if BETWEEN {
         found.push(Item::text(&text[last..]));
     }
     Ok(Item::array(found))

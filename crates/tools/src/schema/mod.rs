@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{PatternOptions, Retrieve, Uri, ValidationError, Validator};
-use serde::Serialize;
 use serde_json::Value;
 use thiserror::Error;
 
@@ -32,7 +31,7 @@ const MAX_LOOKS: u64 = 20_000_000;
 const MAX_LOOKS_FOR_ERRORS: u64 = 2_000_000;
 
 /// Where and how a value does not fit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// JSON Pointer (RFC 6901) to the place in the value; empty for the whole.
     pub pointer: String,
@@ -98,20 +97,6 @@ impl Schema {
         });
         Err(violations.unwrap_or_else(|| vec![of_the_whole("does not fit the schema")]))
     }
-}
-
-/// Compiles a schema and checks a value against it.
-///
-/// # Errors
-/// Up to 50 violations. A schema that cannot be used is one violation of the whole value.
-pub fn check(schema: &Value, value: &Value) -> Result<(), Vec<Violation>> {
-    let schema = Schema::compile(schema).map_err(|error| {
-        vec![Violation {
-            pointer: String::new(),
-            detail: error.to_string(),
-        }]
-    })?;
-    schema.check(value)
 }
 
 fn of_the_whole(detail: &str) -> Violation {
@@ -214,6 +199,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn check(schema: &Value, value: &Value) -> Result<(), Vec<Violation>> {
+        Schema::compile(schema).unwrap().check(value)
+    }
 
     fn details(schema: &Value, value: &Value) -> Vec<String> {
         let found = check(schema, value).unwrap_err();
@@ -330,8 +319,7 @@ mod tests {
         );
         assert!(told(json!({"$ref": "#/$defs/none"})).starts_with("the schema is not valid"));
         assert!(told(json!(1)).starts_with("the schema is not valid"));
-        let found = check(&json!({"type": 1}), &json!(1)).unwrap_err();
-        assert_eq!((found.len(), found[0].pointer.as_str()), (1, ""));
+        assert!(told(json!({"type": 1})).starts_with("the schema is not valid at /type: "));
     }
 
     #[test]
@@ -348,7 +336,7 @@ mod tests {
             json!({"unevaluatedProperties": {"$ref": "#"}}),
             json!({"properties": {"a": {"$ref": "#"}}, "items": {"$ref": "#"}}),
         ] {
-            let _ = check(&schema, &json!({"a": {"a": [1]}}));
+            let _ = Schema::compile(&schema).map(|it| it.check(&json!({"a": {"a": [1]}})));
         }
     }
 

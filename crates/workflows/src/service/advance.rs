@@ -99,7 +99,7 @@ impl<A: Adapters> Service<A> {
         for step in moves {
             runs.entry(step.claim.run.id).or_default().push(step);
         }
-        let mut waiting = Vec::from_iter((!runs.is_empty()).then_some(runs));
+        let mut waiting = vec![runs];
         while let Some(mut runs) = waiting.pop() {
             let Err(error) = self.advance_together(&mut runs).await else {
                 continue;
@@ -114,6 +114,9 @@ impl<A: Adapters> Service<A> {
     }
 
     async fn advance_together(&self, runs: &mut Moves<'_>) -> Result<()> {
+        for step in runs.values_mut().flatten() {
+            step.moved = Err(Error::LeaseLost);
+        }
         let now = self.clock.now();
         let definitions = self.definitions_of(runs).await?;
         let transaction = self.store.begin(Scope::System).await?;
@@ -169,11 +172,8 @@ impl<A: Adapters> Service<A> {
         let mut machine = self.machine(definition, now, state)?;
         let mut accepted: Vec<&mut Move> = Vec::new();
         for step in moves {
-            step.moved = Err(Error::LeaseLost);
-            if machine
-                .apply(step.claim.lease(), step.event.clone())
-                .is_ok()
-            {
+            let lease = step.claim.lease();
+            if machine.apply(lease, step.event.clone()).is_ok() {
                 accepted.push(step);
             }
         }

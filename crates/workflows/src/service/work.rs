@@ -127,6 +127,9 @@ impl<A: Adapters> Service<A> {
     /// workers may do this at once.
     pub async fn reap(&self, limit: u32) -> Result<Reaped> {
         let lost = self.store.expired(limit, self.clock.now()).await?;
+        if lost.is_empty() {
+            return Ok(Reaped::default());
+        }
         let moves = lost.iter().map(|claim| {
             let mut step = Move::new(claim, StepEvent::Lost);
             step.goes_on = false;

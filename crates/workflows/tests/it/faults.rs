@@ -471,7 +471,7 @@ async fn damaged(world: &World) -> Run {
     let states = store.lock_runs(&[(ORGANIZATION, sound.id)], &[]).await;
     let mut steps = states.unwrap().remove(0).steps;
     steps[0].id = StepRunId(1_001);
-    steps[0].step = "other".to_owned();
+    steps[0].step = String::from("other");
     store.insert_run(&run, &steps).await.unwrap();
     run
 }

@@ -18,7 +18,6 @@ pub(super) fn check(contract: &Contract) -> Result<()> {
 fn answers(operation: &Operation) -> Result<()> {
     let open = operation.authorization.is_open();
     let limited = operation.authorization != Authorization::Unlimited;
-    let reads = operation.method == "GET";
     let parsed = operation.body.is_some()
         || operation.parameters_in("query").next().is_some()
         || has_id(operation);
@@ -32,8 +31,12 @@ fn answers(operation: &Operation) -> Result<()> {
         ),
         (parsed, &[422], "takes what can be invalid"),
         (operation.idempotent, &[409, 422], "is idempotent"),
-        (operation.etag && reads, &[304, 400], "is read by version"),
-        (operation.if_match(), &[400, 412], "takes `If-Match`"),
+        (
+            operation.takes("If-None-Match"),
+            &[304, 400],
+            "takes `If-None-Match`",
+        ),
+        (operation.takes("If-Match"), &[400, 412], "takes `If-Match`"),
     ];
     for (holds, statuses, because) in rules {
         for status in statuses {
@@ -61,9 +64,7 @@ fn headers(operation: &Operation) -> Result<()> {
         (operation.etag && changes, "If-Match"),
     ];
     for (holds, name) in rules {
-        let taken = operation
-            .parameters_in("header")
-            .any(|parameter| parameter.name == name);
+        let taken = operation.takes(name);
         ensure!(!holds || taken, "parameters: `{name}` is missing");
     }
     for (status, response) in &operation.responses {

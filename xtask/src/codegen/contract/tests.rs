@@ -162,8 +162,13 @@ fn an_answer_that_can_be_given_is_in_the_contract() {
 fn a_version_is_in_the_contract_with_all_that_goes_with_it() {
     let etag = "      tags: [things]\n      x-etag: true\n";
     let text = missing("      tags: [things]\n", etag);
+    assert!(text.ends_with("`If-None-Match` is missing"), "{text}");
+    let header = "      parameters:\n        - {name: If-None-Match, in: header}\n";
+    let text = missing("      parameters:\n", header);
     assert!(text.contains("304 is missing"), "{text}");
-    let etag = etag.to_owned() + "      x-idempotent: true\n";
-    let text = missing("      tags: [things]\n", &etag);
+    let text = missing(
+        "x-authorization",
+        "x-idempotent: true\n      x-authorization",
+    );
     assert!(text.contains("409 is missing"), "{text}");
 }

@@ -23,6 +23,10 @@ pub trait Writer: Send + 'static {
     fn write(&mut self, bytes: &[u8]) -> impl Future<Output = ()> + Send;
     fn name(&self) -> &str;
 }
+pub trait Opener: Send + Sync + 'static {
+    type Writer: Writer;
+    fn open(&self) -> Self::Writer;
+}
 pub trait Signer: Send + Sync + 'static {
     fn sign(&self, text: &str) -> String;
 }
@@ -60,6 +64,9 @@ fn exclusive_and_sync_methods_are_kept() {
         "trait DynWriter: Send {",
         "async fn write(&mut self, bytes: &[u8]);",
         "fn name(&self) -> &str;",
+        "fn open(&self) -> AnyWriter;",
+        "AnyWriter::new(Opener::open(self))",
+        "type Writer = AnyWriter;",
     ] {
         assert!(
             text.contains(&expected.replace(");", ")")),
@@ -74,7 +81,7 @@ fn a_port_without_futures_is_left_alone() {
 }
 
 #[test]
-fn the_cache_keeps_its_parameters() {
+fn the_cache_keeps_its_parameters_and_its_failures_are_told() {
     let text = generated();
     for expected in [
         "pub struct AnyCache<K: Send + Sync + 'static, V: Send + Sync + 'static>",
@@ -82,6 +89,8 @@ fn the_cache_keeps_its_parameters() {
     ] {
         assert!(text.contains(expected), "{expected}\n{text}");
     }
+    let told = text.matches(".inspect_err(|error| super::cache_failed(error))");
+    assert_eq!(told.count(), 3, "{text}");
 }
 
 #[test]

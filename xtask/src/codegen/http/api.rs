@@ -155,7 +155,7 @@ impl<'a> Call<'a> {
         if let Some(query) = &self.query {
             arguments.push(format!("query: {query}"));
         }
-        if !self.operation.raw && self.operation.if_match() {
+        if !self.operation.raw && self.operation.takes("If-Match") {
             arguments.push("if_match: Option<Vec<u64>>".to_owned());
         }
         if let Some(body) = &self.body {
@@ -188,7 +188,7 @@ impl<'a> Call<'a> {
         }
         arguments.extend(self.path.iter().map(|(name, _)| names::snake(name)));
         arguments.extend(self.query.iter().map(|_| "query".to_owned()));
-        if !self.operation.raw && self.operation.if_match() {
+        if !self.operation.raw && self.operation.takes("If-Match") {
             arguments.push("if_match".to_owned());
         }
         arguments
@@ -223,7 +223,7 @@ impl<'a> Call<'a> {
         if let Some(query) = &self.query {
             _ = writeln!(text, "let query: {query} = call.query()?;");
         }
-        if !self.operation.raw && self.operation.if_match() {
+        if !self.operation.raw && self.operation.takes("If-Match") {
             text += "let if_match = call.if_match()?;\n";
         }
         if let Some(body) = &self.body {

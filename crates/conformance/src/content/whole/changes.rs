@@ -2,7 +2,10 @@
 
 use archesai_content::{LabelId, LabelSort, Slice};
 
-use super::*;
+use super::{
+    ArtifactChanges, Error, EventLog, IndexStatus, Json, ME, NewArtifact, Passage, Program,
+    SearchMode, Store, fresh, named, run,
+};
 
 fn slice() -> Slice<LabelSort> {
     Slice {

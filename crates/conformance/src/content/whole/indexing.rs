@@ -2,7 +2,10 @@
 
 use archesai_content::IndexWork;
 
-use super::*;
+use super::{
+    Claim, DIMENSIONS, Error, EventLog, IndexStatus, ME, Passage, Program, SearchMode, Store,
+    model, run, searching,
+};
 
 /// Runs every check.
 pub(super) async fn suite<S: Store + EventLog + Clone>(store: &S) {

@@ -1,0 +1,73 @@
+//! The event log, of which others read while it is written.
+
+use std::{collections::BTreeSet, time::SystemTime};
+
+use archesai_auth::{
+    Event, Recorded, UserId,
+    ports::{Repository as _, Store as _, Transaction as _},
+};
+use archesai_platform::events::EventLog as _;
+use futures_util::FutureExt as _;
+
+use crate::scratch::Scratch;
+
+fn registered(user: u128, id: u128) -> Recorded {
+    Recorded {
+        id,
+        organization_id: None,
+        actor_id: None,
+        occurred_at: SystemTime::UNIX_EPOCH,
+        event: Event::UserRegistered {
+            user_id: UserId(user),
+            email: "a@example.com".to_owned(),
+        },
+    }
+}
+
+/// Places are given out before the commit: one may come to light after a later one.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_committed_late_is_not_missed() {
+    let scratch = Scratch::new().await;
+    let store = scratch.open().await.store();
+    let slow = store.begin().await.unwrap();
+    slow.record(&registered(1, 11)).await.unwrap();
+    // What is recorded waits to be sent, and goes with what comes next.
+    slow.find_user(UserId(1)).await.unwrap();
+    store.record(&registered(2, 12)).await.unwrap();
+    let first = store.unpublished(&BTreeSet::new(), 10).await.unwrap();
+    assert_eq!(first.iter().map(|event| event.id).collect::<Vec<_>>(), [12]);
+    slow.commit().await.unwrap();
+    let known = first.iter().map(|event| event.sequence).collect();
+    let second = store.unpublished(&known, 10).await.unwrap();
+    assert_eq!(
+        second.iter().map(|event| event.id).collect::<Vec<_>>(),
+        [11]
+    );
+    assert!(second[0].sequence < first[0].sequence);
+}
+
+/// Of what happens to one thing the second waits until the first is committed, so that they come to
+/// light in their order.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_one_aggregate_come_to_light_in_order() {
+    let scratch = Scratch::new().await;
+    let store = scratch.open().await.store();
+    let first = store.begin().await.unwrap();
+    first.record(&registered(1, 11)).await.unwrap();
+    first.find_user(UserId(1)).await.unwrap();
+    let event = registered(1, 12);
+    let mut second = Box::pin(store.record(&event));
+    // It is sent, and the server has seen it once it answers somebody who asks later.
+    assert!(second.as_mut().now_or_never().is_none());
+    store.record(&registered(2, 13)).await.unwrap();
+    assert!(second.as_mut().now_or_never().is_none());
+    first.commit().await.unwrap();
+    second.await.unwrap();
+    let events = store.unpublished(&BTreeSet::new(), 10).await.unwrap();
+    let of_one: Vec<u128> = events
+        .iter()
+        .filter(|event| event.aggregate_id == 1)
+        .map(|event| event.id)
+        .collect();
+    assert_eq!(of_one, [11, 12]);
+}
