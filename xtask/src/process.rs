@@ -49,11 +49,20 @@ pub(crate) fn cargo(root: &Path) -> Result<Command> {
 /// Takes away what `cargo run` told this program about itself: build scripts that look at it
 /// would run again each time a developer changes between `cargo` and `cargo xtask`.
 pub(crate) fn forget_this_package(command: &mut Command) {
+    forget(command, &["CARGO_PKG_", "CARGO_MANIFEST_"]);
+}
+
+/// Takes away where the servers of the tests are: a server refuses settings it does not know.
+pub(crate) fn forget_test_servers(command: &mut Command) {
+    forget(command, &["ARCHESAI_TEST_", "ARCHESAI_SERVICES_"]);
+}
+
+/// Takes away the variables that begin so.
+fn forget(command: &mut Command, beginnings: &[&str]) {
     for (name, _) in env::vars_os() {
-        if let Some(text) = name.to_str()
-            && (text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_"))
-        {
-            command.env_remove(&name);
+        let name = name.to_string_lossy();
+        if beginnings.iter().any(|beginning| name.starts_with(beginning)) {
+            command.env_remove(&*name);
         }
     }
 }

@@ -31,6 +31,7 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     }
     let mut server = Command::new(&program);
     process::forget_this_package(&mut server);
+    process::forget_test_servers(&mut server);
     server.arg("serve").args(&arguments.flags);
     become_it(server).with_context(|| format!("running {}", program.display()))
 }

@@ -2,7 +2,7 @@
 //!
 //! A PDF of a few kilobytes can lead whatever parses it to take any amount of memory, because its objects stand for each
 //! other as often as it likes, and no parser counts what all of them take. But the system counts what a process takes. So
-//! [`serve`] is what such a process does, and [`read`] what starts one, hands it a document, and waits for the text.
+//! [`serve`] is what such a process does, and `read` what starts one, hands it a document, and waits for the text.
 
 use std::io::{self, BufRead, Read, Write};
 use std::path::Path;
