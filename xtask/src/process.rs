@@ -61,7 +61,10 @@ pub(crate) fn forget_test_servers(command: &mut Command) {
 fn forget(command: &mut Command, beginnings: &[&str]) {
     for (name, _) in env::vars_os() {
         let name = name.to_string_lossy();
-        if beginnings.iter().any(|beginning| name.starts_with(beginning)) {
+        if beginnings
+            .iter()
+            .any(|beginning| name.starts_with(beginning))
+        {
             command.env_remove(&*name);
         }
     }
