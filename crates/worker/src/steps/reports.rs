@@ -1,11 +1,12 @@
 //! Reporting what came of steps: those that end while others are being written
 //! wait for each other and share the next transaction.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use archesai_workflows::{
     Adapters, Call, Error, Outcome, Result, Service, ToolError, engine::Claim,
 };
+use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 
 /// How many share a transaction at most.
@@ -34,7 +35,10 @@ impl Reports {
                     .drain(..)
                     .map(|report| (report.answer, (report.call, report.told)))
                     .unzip();
-                let moved = service.finish_all(calls).await;
+                // A panic must not end the reporting of every step to come: nobody of
+                // this batch gets an answer, and so they all try again.
+                let moved = AssertUnwindSafe(service.finish_all(calls)).catch_unwind();
+                let moved = moved.await.unwrap_or_default();
                 for (answer, moved) in answers.into_iter().zip(moved) {
                     _ = answer.send(moved);
                 }
