@@ -12,7 +12,6 @@ mod embeddings;
 mod error;
 mod local;
 mod openai;
-mod tls;
 
 pub use embeddings::Embeddings;
 pub use error::{Error, Result};

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::{
     Error, Lookup, Request, Response, Result, Rule, SystemLookup, exchange,
     resolver::{Guard, Unresolved},
-    tls, url,
+    url,
 };
 
 /// What a client may do.
@@ -76,21 +76,22 @@ impl Client {
             lookup,
             rules: Arc::clone(&rules),
         });
-        let http = tls::build(|| {
-            ClientBuilder::new()
-                .dns_resolver(Arc::clone(&guard))
-                .no_proxy()
-                .redirect(redirect::Policy::none())
-                .referer(false)
-                // Another crate of the build may have turned these on; a few bytes can unpack
-                // to very many.
-                .no_gzip()
-                .no_brotli()
-                .no_deflate()
-                .no_zstd()
-                .connect_timeout(config.connect_timeout)
-                .user_agent(&config.user_agent)
-        });
+        let tls = archesai_tls::http_client_config();
+        let http = ClientBuilder::new()
+            .tls_backend_preconfigured(tls.map_err(|error| Error::Setup(error.into()))?)
+            .dns_resolver(Arc::clone(&guard))
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            // Another crate of the build may have turned these on; a few bytes can unpack
+            // to very many.
+            .no_gzip()
+            .no_brotli()
+            .no_deflate()
+            .no_zstd()
+            .connect_timeout(config.connect_timeout)
+            .user_agent(&config.user_agent)
+            .build();
         Ok(Self {
             http: http.map_err(|error| Error::Setup(error.into()))?,
             rules,

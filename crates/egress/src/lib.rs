@@ -21,7 +21,6 @@ mod error;
 mod exchange;
 mod resolver;
 mod rule;
-mod tls;
 mod url;
 
 pub use address::Kind;

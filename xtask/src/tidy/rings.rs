@@ -26,6 +26,8 @@ enum Ring {
     Domain,
     /// The ports that are about no domain.
     Platform,
+    /// What adapters are built with, and no domain knows.
+    Support,
     /// What a domain calls.
     Driven,
     /// What calls a domain.
@@ -43,6 +45,7 @@ fn ring(name: &str) -> Option<Ring> {
     Some(match name {
         _ if DOMAINS.contains(&name) => Ring::Domain,
         "platform" => Ring::Platform,
+        "tls" => Ring::Support,
         "postgres" | "sqlite" | "redis" | "nats" | "memory" | "crypto" | "storage" | "mail"
         | "oauth" | "ai" | "tools" | "egress" => Ring::Driven,
         "http" | "worker" => Ring::Driving,
@@ -56,8 +59,9 @@ fn ring(name: &str) -> Option<Ring> {
 /// Whether a crate of one ring may be built from a crate of another.
 fn may_need(from: Ring, to: Ring) -> bool {
     match from {
-        Ring::Domain | Ring::Platform => false,
-        Ring::Driven | Ring::Driving => matches!(to, Ring::Domain | Ring::Platform),
+        Ring::Domain | Ring::Platform | Ring::Support => false,
+        Ring::Driven => matches!(to, Ring::Domain | Ring::Platform | Ring::Support),
+        Ring::Driving => matches!(to, Ring::Domain | Ring::Platform),
         Ring::Root => !matches!(to, Ring::Development | Ring::Client | Ring::Root),
         Ring::Client => to == Ring::Client,
         Ring::Development => true,
@@ -93,6 +97,7 @@ fn refusal(from: Ring, need: &str) -> String {
     let why = match from {
         Ring::Domain => "a domain names no other crate: ask through a port of its own",
         Ring::Platform => "the shared ports stand below everything else",
+        Ring::Support => "what adapters are built with knows none of what they do",
         Ring::Driven => {
             "an adapter names domains only: let the server plug it together with others"
         }

@@ -1,12 +1,12 @@
 //! Requests to a provider and their repetition.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{error, fmt, sync::Arc, time::Duration};
 
-use reqwest::{Client, Response, StatusCode, Url, header};
+use reqwest::{Client, ClientBuilder, Response, StatusCode, Url, header, redirect};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::time::{sleep, timeout};
 
-use crate::{Error, Result, tls};
+use crate::{Error, Result};
 
 /// The most that is read of the description of an error, in bytes.
 const MAX_ERROR: usize = 64 << 10;
@@ -122,7 +122,7 @@ impl OpenAi {
             let reason = "its key has characters that no key has".to_owned();
             return Err(misconfigured(reason));
         }
-        let client = tls::client(options.connect_timeout);
+        let client = http_client(options.connect_timeout);
         Ok(Self {
             client: client.map_err(|error| misconfigured(error.to_string()))?,
             base,
@@ -283,6 +283,22 @@ fn too_slow() -> Error {
         reason: "did not answer in time",
         source: None,
     }
+}
+
+/// A client that goes where it is told and nowhere else: no proxy, no redirect.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "goes where the configuration says, not a user"
+)]
+fn http_client(connect_timeout: Duration) -> std::result::Result<Client, Box<dyn error::Error>> {
+    let client = ClientBuilder::new()
+        .tls_backend_preconfigured(archesai_tls::http_client_config()?)
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .connect_timeout(connect_timeout)
+        .user_agent(concat!("archesai/", env!("CARGO_PKG_VERSION")))
+        .build();
+    Ok(client?)
 }
 
 #[cfg(test)]

@@ -1,0 +1,1 @@
+//! Published events and wake-ups by NATS with JetStream, for any number of nodes.

@@ -1,0 +1,1 @@
+//! Caches, rate limits, published events and wake-ups in Redis, for any number of nodes.
