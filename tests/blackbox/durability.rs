@@ -249,16 +249,20 @@ async fn what_is_acknowledged_is_kept_once_through_fifty_kills() {
     acknowledged.sort();
     kept.sort();
     assert_eq!(kept, acknowledged);
-    let mut done = 0;
+    let (mut done, mut lost) = (0, 0);
     for (name, id) in all(&client, "/v1/runs").await {
         let over = ended(&client, &format!("/v1/runs/{id}")).await;
-        // A step that three workers were lost with is given up on: it might be why.
-        if over["error"]["code"] != "worker_lost" {
+        // A step that three workers were lost with is given up on: it might be why. To be hit thrice
+        // is very rare for a step that takes a moment.
+        if over["error"]["code"] == "worker_lost" {
+            lost += 1;
+        } else {
             assert_eq!(over["output"]["name"], name, "{over}");
             done += 1;
         }
     }
-    assert!(done > 0);
+    eprintln!("{done} runs ended well, {lost} were given up");
+    assert!(done > 0 && lost <= KILLS / 10, "{lost} were given up");
 }
 
 #[tokio::test]

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
     contract::operations,
     pipelines::{ended, pipeline, start},
-    support::{Client, Server},
+    support::{Client, PASSWORD, Server},
 };
 
 /// How many things each list has, at least.
@@ -76,6 +77,17 @@ async fn add(server: &Server, client: &Client, list: &str, name: &str) {
         ] } })
         }
         "members" => return join(server, client, list, name).await,
+        "sessions" => {
+            let me = client.get("/v1/users/me").await.expect(200);
+            let body = json!({ "email": me["email"], "password": PASSWORD });
+            server
+                .guest()
+                .post("/v1/auth/login", body)
+                .await
+                .expect(200);
+            return;
+        }
+        "api-keys" => json!({ "name": name, "scopes": ["content:read"] }),
         "runs" => {
             let pipelines = client.get("/v1/pipelines?limit=1").await.expect(200);
             let id = pipelines["data"][0]["id"].as_str().unwrap();
@@ -193,7 +205,7 @@ async fn furnished() -> (Server, Client, Places) {
 async fn every_list_is_read_whole_at_any_page_size_and_in_any_order() {
     let (server, client, places) = furnished().await;
     let lists = lists(&server, &places).await;
-    assert!(lists.len() >= 9, "{}", lists.len());
+    assert!(lists.len() >= 11, "{}", lists.len());
     for list in &lists {
         let orders = list.orders.iter().map(|order| Some(order.as_str()));
         for order in orders.chain([None]) {
@@ -283,6 +295,51 @@ async fn a_cursor_that_was_tampered_with_or_is_of_another_list_is_refused() {
         let cursor = page["next_cursor"].as_str().unwrap();
         let path = query(list, Some(&list.orders[1]), &format!("cursor={cursor}"));
         client.get(&path).await.fault("/query/cursor");
+    }
+}
+
+/// A cursor as this API gives them, with another key in it.
+fn forged(cursor: &str, key: &Value) -> String {
+    let token = URL_SAFE_NO_PAD.decode(cursor).unwrap();
+    let token = String::from_utf8(token).unwrap();
+    // Its id is a number larger than JSON values hold here.
+    let (before, rest) = token.split_once("\"key\":").unwrap();
+    let (_, after) = rest.split_once(",\"id\":").unwrap();
+    URL_SAFE_NO_PAD.encode(format!("{before}\"key\":{key},\"id\":{after}"))
+}
+
+#[tokio::test]
+async fn a_cursor_that_was_forged_is_refused() {
+    let (server, client, places) = furnished().await;
+    let at =
+        |seconds: u64| json!({ "time": { "secs_since_epoch": seconds, "nanos_since_epoch": 0 } });
+    let keys = [
+        at(1 << 40),
+        at(1 << 62),
+        at(u64::MAX),
+        json!({ "text": "a\u{0}b" }),
+    ];
+    for list in lists(&server, &places).await {
+        for order in &list.orders {
+            let first = client.get(&query(&list, Some(order), "limit=1")).await;
+            let cursor = first.expect(200)["next_cursor"].clone();
+            let cursor = cursor.as_str().unwrap();
+            let with = async |key: &Value| {
+                let rest = format!("cursor={}", forged(cursor, key));
+                client.get(&query(&list, Some(order), &rest)).await
+            };
+            for key in &keys {
+                with(key).await.fault("/query/cursor");
+            }
+            // A key of the other kind would have the list begin anew.
+            let (of_text, of_time) = (json!({ "text": "a" }), at(1_700_000_000));
+            let (fits, other) = match order.trim_start_matches('-') {
+                "name" => (of_text, of_time),
+                _ => (of_time, of_text),
+            };
+            with(&fits).await.expect(200);
+            with(&other).await.fault("/query/cursor");
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod authorization;
 mod bad_input;
 mod content;
 mod contract;
+mod crowds;
 mod documents;
 mod durability;
 mod hostile;

@@ -30,6 +30,8 @@ pub enum Error {
     VersionConflict,
     /// The user does not belong to the organization.
     NotAMember,
+    /// There is more to do than can be done soon; nothing was changed.
+    Busy,
     /// An adapter failed; the cause is for the log, not for the caller.
     Unavailable(Box<dyn error::Error + Send + Sync>),
 }
@@ -52,6 +54,7 @@ impl fmt::Display for Error {
             Self::NotFound => f.write_str("there is no such thing"),
             Self::VersionConflict => f.write_str("it was changed in the meantime"),
             Self::NotAMember => f.write_str("the user does not belong to the organization"),
+            Self::Busy => f.write_str("there is more to do than can be done soon"),
             Self::Unavailable(_) => f.write_str("a backing service is unavailable"),
         }
     }

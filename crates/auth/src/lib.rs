@@ -28,6 +28,7 @@ pub use kernel::*;
 pub use model::*;
 pub use service::{
     Adapters, Login, PasswordChange, Registration, Service, Settings, SignedIn, UserChanges,
+    is_api_key,
 };
 pub use session::Session;
 pub use user::User;

@@ -8,12 +8,27 @@
 use std::time::SystemTime;
 
 use crate::{
-    ApiKey, ApiKeyId, Claims, Email, OrganizationId, Recorded, Result, Session, SessionId,
-    SigningKeyId, User, UserId,
+    ApiKey, ApiKeyId, Claims, Cursor, CursorKey, Email, OrganizationId, Page, Recorded, Result,
+    Session, SessionId, SigningKeyId, Slice, User, UserId,
 };
 
 /// The SHA-256 of a token: the only form in which tokens are kept.
 pub type TokenDigest = [u8; 32];
+
+/// What lists of this domain are sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// When it came into being.
+    CreatedAt,
+}
+
+/// Where a slice sorted by time goes on after an item.
+pub fn cursor(created_at: SystemTime, id: u128) -> Cursor {
+    Cursor {
+        key: CursorKey::Time(created_at),
+        id,
+    }
+}
 
 /// Reads and writes what auth owns.
 ///
@@ -106,12 +121,13 @@ pub trait Repository: Send + Sync + 'static {
         new: &TokenDigest,
     ) -> impl Future<Output = Result<bool>> + Send;
 
-    /// The sessions of a user that end after `now`, newest first.
+    /// The sessions of a user that end after `now`.
     fn list_sessions(
         &self,
         user: UserId,
         now: SystemTime,
-    ) -> impl Future<Output = Result<Vec<Session>>> + Send;
+        slice: &Slice<Sort>,
+    ) -> impl Future<Output = Result<Page<Session>>> + Send;
 
     /// Deletes a session. Answers whether it was there.
     fn delete_session(&self, id: SessionId) -> impl Future<Output = Result<bool>> + Send;
@@ -140,12 +156,13 @@ pub trait Repository: Send + Sync + 'static {
         id: ApiKeyId,
     ) -> impl Future<Output = Result<Option<(ApiKey, TokenDigest)>>> + Send;
 
-    /// The API keys of a user in an organization, newest first.
+    /// The API keys of a user in an organization.
     fn list_api_keys(
         &self,
         organization: OrganizationId,
         user: UserId,
-    ) -> impl Future<Output = Result<Vec<ApiKey>>> + Send;
+        slice: &Slice<Sort>,
+    ) -> impl Future<Output = Result<Page<ApiKey>>> + Send;
 
     /// Deletes an API key of a user in an organization. Answers whether it was there.
     fn delete_api_key(
@@ -195,7 +212,8 @@ pub struct SigningKey {
 }
 
 /// Turns passwords into hashes. Slow on purpose, so implementations bound how
-/// many they work on at once.
+/// many they work on at once and how many wait for that: beyond, they answer
+/// [`Busy`](crate::Error::Busy).
 pub trait Passwords: Send + Sync + 'static {
     /// Hashes a password with a salt of its own.
     fn hash(&self, password: &str) -> impl Future<Output = Result<String>> + Send;

@@ -14,6 +14,7 @@ use crate::{
     ports::{AccessTokens, Memberships, OpaqueTokens, Passwords, Store, TokenDigest},
 };
 
+pub use api_keys::is_api_key;
 pub use profile::{PasswordChange, UserChanges};
 pub use sign_in::{Login, Registration, SignedIn};
 
@@ -48,6 +49,8 @@ pub struct Settings {
     pub access_token_ttl: Duration,
     /// How long a session lives without being refreshed.
     pub session_ttl: Duration,
+    /// How long a session lives at most, however often it is refreshed.
+    pub session_max_ttl: Duration,
     /// How long an entity may stay in a cache.
     pub cache_ttl: Duration,
 }
@@ -59,6 +62,7 @@ impl Default for Settings {
             audience: "archesai".to_owned(),
             access_token_ttl: Duration::from_mins(15),
             session_ttl: Duration::from_hours(720),
+            session_max_ttl: Duration::from_hours(8_760),
             cache_ttl: Duration::from_mins(5),
         }
     }

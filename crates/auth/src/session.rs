@@ -23,6 +23,6 @@ pub struct Session {
     pub created_at: SystemTime,
     /// When it last showed a refresh token.
     pub refreshed_at: SystemTime,
-    /// When it ends unless it is refreshed before.
+    /// When it ends unless it is refreshed before, and it still may be.
     pub expires_at: SystemTime,
 }

@@ -3,12 +3,15 @@
 pub mod program;
 pub mod races;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    fmt::Debug,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use archesai_auth::{
-    ApiKey, ApiKeyId, Email, Error, Event, OrganizationId, Recorded, Scope, Session, SessionId,
-    SigningKeyId, User, UserId,
-    ports::{Repository, SigningKey, Store, TokenDigest, Transaction},
+    ApiKey, ApiKeyId, Email, Error, Event, OrganizationId, Page, Recorded, Scope, Session,
+    SessionId, SigningKeyId, Slice, User, UserId,
+    ports::{Repository, SigningKey, Sort, Store, TokenDigest, Transaction},
 };
 
 use crate::fresh;
@@ -16,6 +19,16 @@ use crate::fresh;
 /// A time that every store can keep: to the microsecond.
 fn time(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_micros(1_700_000_000_000_000 + seconds * 1_000_000 + 123_456)
+}
+
+/// The beginning of a list, the newest first.
+pub fn whole() -> Slice<Sort> {
+    Slice {
+        limit: 100,
+        after: None,
+        sort: Sort::CreatedAt,
+        descending: true,
+    }
 }
 
 fn digest() -> TokenDigest {
@@ -76,7 +89,7 @@ pub async fn suite(store: &impl Store) {
     sessions_are_found_by_id_and_newest_token(store).await;
     a_token_is_rotated_once_and_spent(store).await;
     a_switched_session_spends_its_token(store).await;
-    live_sessions_are_listed_newest_first(store).await;
+    live_sessions_are_listed_in_pages(store).await;
     sessions_are_deleted_once_and_listed_when_expired(store).await;
     api_keys_belong_to_a_user_in_an_organization(store).await;
     signing_keys_are_listed_oldest_first(store).await;
@@ -246,22 +259,55 @@ async fn a_switched_session_spends_its_token(store: &impl Store) {
     assert!(!store.switch_session(&nobody, &digest()).await.unwrap());
 }
 
-async fn live_sessions_are_listed_newest_first(store: &impl Store) {
+async fn live_sessions_are_listed_in_pages(store: &impl Store) {
     let user = stored_user(store).await;
     let at = |seconds: u64| Session {
         created_at: time(seconds),
         ..session(&user)
     };
-    let (first, second) = (at(1), at(2));
+    // Two of one moment, in the order of their ids, and one that is over.
+    let mut live = [at(1), at(2), at(2), at(4)];
+    live.sort_by_key(|session| (session.created_at, session.id));
     let over = Session {
         expires_at: time(10),
         ..at(3)
     };
-    for session in [&second, &over, &first] {
+    for session in live.iter().chain([&over]) {
         store.insert_session(session, &digest()).await.unwrap();
     }
-    let live = store.list_sessions(user.id, time(10)).await.unwrap();
-    assert_eq!(live, vec![second, first]);
+    in_pages(&live, async |slice| {
+        let page = store.list_sessions(user.id, time(10), slice).await;
+        page.unwrap()
+    })
+    .await;
+}
+
+/// Insists that a list is read whole in pages of any size, from either end.
+async fn in_pages<T: Clone + PartialEq + Debug>(
+    items: &[T],
+    read: impl AsyncFn(&Slice<Sort>) -> Page<T>,
+) {
+    for (limit, descending) in [(1, false), (3, true), (10, false), (10, true)] {
+        let mut slice = Slice {
+            limit,
+            descending,
+            ..whole()
+        };
+        let mut seen = Vec::new();
+        loop {
+            let page = read(&slice).await;
+            assert!(page.items.len() <= limit as usize);
+            seen.extend(page.items);
+            slice.after = page.next;
+            if slice.after.is_none() {
+                break;
+            }
+        }
+        if descending {
+            seen.reverse();
+        }
+        assert_eq!(seen, items);
+    }
 }
 
 async fn sessions_are_deleted_once_and_listed_when_expired(store: &impl Store) {
@@ -302,15 +348,20 @@ async fn api_keys_belong_to_a_user_in_an_organization(store: &impl Store) {
         store.find_api_key(key.id).await.unwrap(),
         Some((key.clone(), token))
     );
-    assert_eq!(
-        store.list_api_keys(organization, user.id).await.unwrap(),
-        vec![key.clone()]
-    );
+    let younger = ApiKey {
+        organization_id: organization,
+        created_at: time(1),
+        ..api_key(user.id)
+    };
+    store.insert_api_key(&younger, &digest()).await.unwrap();
+    in_pages(&[key.clone(), younger], async |slice| {
+        let page = store.list_api_keys(organization, user.id, slice).await;
+        page.unwrap()
+    })
+    .await;
     let (elsewhere, other) = (OrganizationId(fresh()), UserId(fresh()));
-    assert_eq!(
-        store.list_api_keys(elsewhere, user.id).await.unwrap(),
-        vec![]
-    );
+    let none = store.list_api_keys(elsewhere, user.id, &whole()).await;
+    assert_eq!(none.unwrap().items, []);
     for (organization, user) in [(elsewhere, user.id), (organization, other)] {
         let deleted = store
             .delete_api_key(organization, user, key.id)

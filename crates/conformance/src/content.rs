@@ -20,14 +20,14 @@ use archesai_content::{
     LabelId, ModelInfo, OrganizationId, Slice,
     ports::{BlobDeletion, Claim, NewIndex, Store},
 };
-use archesai_platform::events::EventLog;
+use archesai_platform::events::Outbox;
 
 use crate::fresh;
 
 /// Runs every check on a store that nobody else uses meanwhile and where nothing
 /// waits to be done, for its queues are one for all. The organizations are made
 /// up: content does not ask whether they exist.
-pub async fn suite<S: Store + EventLog + Clone>(store: &S) {
+pub async fn suite<S: Store + Outbox + Clone>(store: &S) {
     artifacts::suite(store).await;
     labels::suite(store).await;
     queue::suite(store).await;

@@ -14,12 +14,14 @@ pub mod auth;
 pub mod blobs;
 pub mod caches;
 pub mod content;
+pub mod event_log;
 pub mod fakes;
 pub mod fault_proxy;
 pub mod organizations;
 pub mod platform;
 pub mod servers;
 pub mod signals;
+pub mod tls_proxy;
 pub mod workflows;
 
 use uuid::Uuid;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use archesai_platform::{
-    events::EventLog,
+    events::{History, Outbox},
     idempotency::{Claim, IdempotencyKeys, RequestKey},
     limits::{Quota, RateLimiter},
 };
@@ -137,11 +137,44 @@ pub async fn limits_suite(limiter: &impl RateLimiter) {
     assert!(refused.retry_after > Duration::ZERO && refused.retry_after <= quota.window);
     let other = limiter.check(&quota, &fresh().to_string()).await.unwrap();
     assert!(other.allowed);
+
+    // Of many at once, as many are allowed as fit.
+    let quota = Quota { limit: 50, ..quota };
+    let subject = fresh().to_string();
+    let checks = (0..80).map(|_| limiter.check(&quota, &subject));
+    let decisions = futures_util::future::join_all(checks).await;
+    let allowed = decisions
+        .into_iter()
+        .filter(|one| one.as_ref().unwrap().allowed);
+    assert_eq!(allowed.count(), 50);
+    a_used_up_quota_refills(limiter).await;
+}
+
+async fn a_used_up_quota_refills(limiter: &impl RateLimiter) {
+    let quota = Quota {
+        name: "refills",
+        limit: 1,
+        window: Duration::from_millis(500),
+    };
+    let subject = fresh().to_string();
+    let mut allowed = 0;
+    let mut refused = 0;
+    while allowed < 2 {
+        let decision = limiter.check(&quota, &subject).await.unwrap();
+        if decision.allowed {
+            allowed += 1;
+        } else {
+            refused += 1;
+            assert!(decision.retry_after <= quota.window);
+            tokio::time::sleep(decision.retry_after).await;
+        }
+        assert!(refused < 100, "it is allowed again after its time");
+    }
 }
 
 /// What was appended is unpublished until it is marked, and marking twice changes nothing.
 /// The log must hold events already.
-pub async fn event_log_suite(log: &impl EventLog) {
+pub async fn event_log_suite(log: &(impl Outbox + History)) {
     let none = BTreeSet::new();
     let events = log.unpublished(&none, 100).await.unwrap();
     assert!(events.len() >= 2);

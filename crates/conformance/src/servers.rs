@@ -1,5 +1,9 @@
 //! Where the real servers are that tests talk to.
 
+pub mod scratch;
+
+pub use scratch::Scratch;
+
 /// What an environment variable says that `cargo xtask test` sets, such as
 /// `ARCHESAI_TEST_POSTGRES_URL`. A test without its server fails.
 #[must_use]

@@ -69,8 +69,9 @@ async fn what_is_published_arrives_or_is_missed(
 /// Listens, and publishes until the first event arrives.
 async fn listening<S: Subscriber>(publisher: &impl Publisher, subscriber: &S) -> S::Subscription {
     let mut subscription = subscriber.subscribe();
-    let first = event(0, fresh());
     loop {
+        // Another one each time: a broker may know one that it had before.
+        let first = event(0, fresh());
         publisher.publish(&first).await.unwrap();
         if next(&mut subscription, first.aggregate_id).await.is_some() {
             return subscription;

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use archesai_platform::events::EventLog;
+use archesai_platform::events::{History, Outbox};
 use archesai_workflows::{
     Cursor, Json, OrganizationId, Page, Pipeline, PipelineId, Result, Run, RunId, RunStatus, Slice,
     StepRun, StepRunId, StepStatus, UserId,
@@ -27,7 +27,7 @@ use crate::fresh;
 /// one for all. The two organizations exist and have no pipelines.
 pub async fn suite<S>(store: &S, organizations: [OrganizationId; 2])
 where
-    S: Store + EventLog + Clone,
+    S: Store + Outbox + History + Clone,
 {
     let [ours, theirs] = organizations;
     let world = World {

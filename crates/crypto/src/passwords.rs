@@ -26,10 +26,15 @@ const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGtub3dzIG9uZQ$AAAAA
 /// How long memory is kept for the next hash.
 const KEPT: Duration = Duration::from_secs(1);
 
+/// How many may wait for their turn. Whoever comes then would wait for seconds.
+const WAITING: usize = 128;
+
 /// Hashes passwords on threads of their own, so many at once and no more: each
 /// takes 19 MiB, and none may stall other requests.
 #[derive(Clone)]
 pub struct Argon2Passwords {
+    /// Places for those who are hashed or wait for it.
+    places: Arc<Semaphore>,
     permits: Arc<Semaphore>,
     spares: Spares,
 }
@@ -74,8 +79,10 @@ impl Spares {
 impl Argon2Passwords {
     /// Hashes at most `parallel` passwords at once.
     pub fn new(parallel: usize) -> Self {
+        let parallel = parallel.max(1);
         Self {
-            permits: Arc::new(Semaphore::new(parallel.max(1))),
+            places: Arc::new(Semaphore::new(parallel + WAITING)),
+            permits: Arc::new(Semaphore::new(parallel)),
             spares: Spares::default(),
         }
     }
@@ -84,6 +91,7 @@ impl Argon2Passwords {
         &self,
         work: impl FnOnce(&mut Vec<Block>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        let _place = self.places.try_acquire().map_err(|_| Error::Busy)?;
         let permits = Arc::clone(&self.permits);
         let permit = permits.acquire_owned().await.map_err(Error::unavailable)?;
         let spares = self.spares.clone();
@@ -154,9 +162,9 @@ fn broken(error: impl ToString) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use archesai_auth::ports::Passwords;
+    use futures_util::FutureExt as _;
 
-    use super::{Argon2Passwords, DECOY, Spares};
+    use super::*;
 
     #[tokio::test]
     async fn only_the_password_fits_its_hash() {
@@ -186,6 +194,24 @@ mod tests {
         assert_eq!(until_salt(DECOY), until_salt(&hash));
         assert_eq!(DECOY.len(), hash.len());
         assert!(!passwords.verify("", Some(DECOY)).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn who_would_wait_too_long_is_turned_away() {
+        let passwords = Argon2Passwords::new(1);
+        let turn = Arc::clone(&passwords.permits).acquire_owned().await;
+        let hash = || passwords.hash("correct horse");
+        let mut waiting: Vec<_> = (0..=WAITING).map(|_| Box::pin(hash())).collect();
+        for one in &mut waiting {
+            assert!(one.as_mut().now_or_never().is_none(), "it waits");
+        }
+        assert!(matches!(hash().await, Err(Error::Busy)));
+        // Who gives up makes room.
+        waiting.pop();
+        let mut next = Box::pin(hash());
+        assert!(next.as_mut().now_or_never().is_none(), "it waits");
+        drop((waiting, turn));
+        next.await.unwrap();
     }
 
     #[test]

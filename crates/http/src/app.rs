@@ -47,22 +47,28 @@ impl<
     C: archesai_content::Adapters,
 > App<A, O, W, C>
 {
+    /// Adds the routes by which a process is watched over, and no other.
+    pub fn configure_probes(&self, config: &mut web::ServiceConfig) {
+        config
+            .app_data(self.gate.clone())
+            .app_data(self.api.system.clone());
+        system::routes::<System>(config);
+        config.default_service(web::to(unknown));
+    }
+
     /// Adds every route.
     pub fn configure(&self, config: &mut web::ServiceConfig) {
         config
-            .app_data(self.gate.clone())
             .app_data(self.api.auth.clone())
             .app_data(self.api.organizations.clone())
             .app_data(self.api.workflows.clone())
-            .app_data(self.api.content.clone())
-            .app_data(self.api.system.clone());
+            .app_data(self.api.content.clone());
         auth::routes::<Auth<A>>(config);
         organizations::routes::<Organizations<O, A>>(config);
         workflows::routes::<Workflows<W>>(config);
         content::routes::<Content<C>>(config);
-        system::routes::<System>(config);
         docs::routes(config);
-        config.default_service(web::to(unknown));
+        self.configure_probes(config);
     }
 }
 

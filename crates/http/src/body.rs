@@ -10,28 +10,35 @@ use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use validator::{Validate, ValidationErrors, ValidationErrorsKind};
 
-use crate::{Fault, Problem, Settings, strict};
+use crate::{
+    Fault, Problem, Settings,
+    room::Space,
+    strict::{self, Limits, Refused},
+};
 
-/// Reads a JSON body of at most `limit` bytes into a type.
+/// How many values a body may have.
+const MAX_VALUES: usize = 250_000;
+
+/// How much memory a value takes while its request is worked on, besides its text: in bytes, and about.
+const VALUE: usize = 128;
+
+/// Reads a JSON body of at most `limit` bytes into a type, within a space.
 pub(crate) async fn read<T: DeserializeOwned + Validate>(
     request: &HttpRequest,
     payload: web::Payload,
     settings: &Settings,
     limit: usize,
+    space: &mut Space,
 ) -> Result<T, Problem> {
     require_json(request)?;
-    let bytes = tokio::time::timeout(settings.body_timeout, collect(payload, limit))
-        .await
-        .map_err(|_| stalled())??;
-    parse(&bytes, settings.max_json_depth)
-}
-
-/// Parses and validates a JSON document.
-pub(crate) fn parse<T: DeserializeOwned + Validate>(
-    bytes: &[u8],
-    max_depth: usize,
-) -> Result<T, Problem> {
-    let value = strict::parse(bytes, max_depth).map_err(|error| malformed(&error))?;
+    let bytes = tokio::time::timeout(settings.body_timeout, collect(payload, limit, space));
+    let bytes = bytes.await.map_err(|_| stalled())??;
+    let limits = Limits {
+        depth: settings.max_json_depth,
+        values: MAX_VALUES,
+    };
+    let (value, values) = strict::parse(&bytes, limits).map_err(refused)?;
+    space.take(values * VALUE)?;
     if !value.is_object() {
         return Err(Problem::fault("", "must be a JSON object"));
     }
@@ -72,7 +79,11 @@ fn require_json(request: &HttpRequest) -> Result<(), Problem> {
     ))
 }
 
-async fn collect(mut payload: web::Payload, limit: usize) -> Result<BytesMut, Problem> {
+async fn collect(
+    mut payload: web::Payload,
+    limit: usize,
+    space: &mut Space,
+) -> Result<BytesMut, Problem> {
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| {
@@ -81,6 +92,7 @@ async fn collect(mut payload: web::Payload, limit: usize) -> Result<BytesMut, Pr
         if body.len() + chunk.len() > limit {
             return Err(too_large(limit as u64));
         }
+        space.take(chunk.len())?;
         body.extend_from_slice(&chunk);
     }
     Ok(body)
@@ -102,11 +114,17 @@ pub(crate) fn stalled() -> Problem {
     )
 }
 
-fn malformed(error: &serde_json::Error) -> Problem {
-    Problem::with_detail(
-        StatusCode::BAD_REQUEST,
-        format_args!("the body is not the JSON expected here: {error}"),
-    )
+fn refused(refused: Refused) -> Problem {
+    match refused {
+        Refused::Malformed(error) => Problem::with_detail(
+            StatusCode::BAD_REQUEST,
+            format_args!("the body is not the JSON expected here: {error}"),
+        ),
+        Refused::TooMany => Problem::with_detail(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format_args!("the body may have at most {MAX_VALUES} values"),
+        ),
+    }
 }
 
 /// 422 for a value of the wrong type, an unknown or a missing field.

@@ -1,14 +1,14 @@
 //! One call of an operation, from the request to the answer. Every generated
 //! handler goes through here, so that nothing can be left out.
 
-use std::{cell::Cell, net::IpAddr, sync::Arc};
+use std::{cell::Cell, net::IpAddr, sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
     web,
 };
-use archesai_auth::{Identity, Scope};
+use archesai_auth::{Identity, Scope, is_api_key};
 use archesai_organizations::{OrganizationId, Role, UserId};
 use archesai_platform::limits::{Decision, Quota, RateLimiter as _};
 use serde::{Serialize, de::DeserializeOwned};
@@ -16,8 +16,10 @@ use uuid::Uuid;
 use validator::Validate;
 
 use crate::{
-    Access, Gate, Operation, Place, Problem, body, condition, idempotency, observe, query,
-    room::Seat,
+    Access, Gate, Operation, Place, Problem, body, condition,
+    guesses::network,
+    idempotency, observe, query,
+    room::{Seat, Space},
 };
 
 pub use crate::{
@@ -38,6 +40,8 @@ pub struct Call {
     caller: Option<Caller>,
     /// Held while the server works on the call.
     seat: Cell<Option<Seat>>,
+    /// What its body takes.
+    space: Cell<Option<Space>>,
 }
 
 impl Call {
@@ -57,7 +61,7 @@ impl Call {
             Err(problem) if problem.status() != StatusCode::UNAUTHORIZED => return Err(problem),
             Err(problem) => {
                 // Whoever guesses credentials is counted as the guest they are.
-                call.count_guest().await?;
+                call.count_guess().await?;
                 return Err(problem);
             }
         };
@@ -88,7 +92,31 @@ impl Call {
 
     async fn count_guest(&self) -> Result<(), Problem> {
         let quota = self.gate.settings.guest_quota;
-        self.count(&quota, &self.guest.address.to_string()).await
+        let network = network(self.guest.address);
+        self.count(&quota, &network.to_string()).await
+    }
+
+    /// Counts a credential that was no good.
+    async fn count_guess(&self) -> Result<(), Problem> {
+        let counted = self.count_guest().await;
+        if let Err(wait) = counted.as_ref().map_err(Problem::wait) {
+            let network = network(self.guest.address);
+            self.gate.guesses.refuse(network, wait);
+        }
+        counted
+    }
+
+    /// Refuses an API key from where too many were guessed, before anybody looks
+    /// for it: that takes the database, which guesses must not keep busy. What was
+    /// not signed here is told from an access token without.
+    fn refuse_guess(&self, token: &str) -> Result<(), Problem> {
+        if !is_api_key(token) {
+            return Ok(());
+        }
+        match self.gate.guesses.refused(network(self.guest.address)) {
+            Some(wait) => Err(too_many(wait)),
+            None => Ok(()),
+        }
     }
 
     fn enter(request: &HttpRequest, operation: &'static Operation) -> Result<Self, Problem> {
@@ -98,7 +126,7 @@ impl Call {
         // How the server is must be told above all when it has too much to do.
         let seat = match operation.access {
             Access::Unlimited => None,
-            _ => Some(gate.room.enter()?),
+            access => Some(gate.room.enter(access.party())?),
         };
         let user_agent = request.headers().get(header::USER_AGENT);
         let guest = Guest {
@@ -114,6 +142,7 @@ impl Call {
             guest,
             caller: None,
             seat: Cell::new(seat),
+            space: Cell::default(),
         })
     }
 
@@ -140,7 +169,10 @@ impl Call {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim());
         match token {
-            Some(token) => self.gate.identities.identify(token).await,
+            Some(token) => {
+                self.refuse_guess(token)?;
+                self.gate.identities.identify(token).await
+            }
             None => Err(Problem::unauthorized(
                 "send `Authorization: Bearer` with an access token or an API key",
             )),
@@ -166,11 +198,7 @@ impl Call {
             return Ok(());
         }
         metrics::counter!("archesai_rate_limited_total", "quota" => quota.name).increment(1);
-        let problem = Problem::with_detail(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too many requests; wait as long as `Retry-After` says",
-        );
-        Err(problem.retry_after(retry_after))
+        Err(too_many(retry_after))
     }
 
     async fn authorize(&self, identity: Identity) -> Result<Caller, Problem> {
@@ -286,7 +314,7 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// 400, 408, 413, 415 or 422
+    /// 400, 408, 413, 415, 422, or 503 if there is no room for it
     pub async fn body<T: DeserializeOwned + Validate>(
         &self,
         payload: web::Payload,
@@ -298,8 +326,11 @@ impl Call {
             Access::Public => settings.max_json_bytes.min(MAX_GUEST_BYTES),
             _ => settings.max_json_bytes,
         };
-        let body = body::read(&self.request, payload, settings, limit).await?;
-        self.seat.set(Some(self.gate.room.enter()?));
+        let (room, party) = (&self.gate.room, self.operation.access.party());
+        let mut space = room.space(party);
+        let body = body::read(&self.request, payload, settings, limit, &mut space).await?;
+        self.space.set(Some(space));
+        self.seat.set(Some(room.enter(party)?));
         Ok(body)
     }
 
@@ -360,6 +391,15 @@ fn within(granted: &[Scope], needed: Option<Scope>) -> Result<(), Problem> {
             "the API key lacks the scope {scope}"
         ))),
     }
+}
+
+/// 429, for so long.
+fn too_many(wait: Duration) -> Problem {
+    let problem = Problem::with_detail(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too many requests; wait as long as `Retry-After` says",
+    );
+    problem.retry_after(wait)
 }
 
 fn session_only() -> Problem {

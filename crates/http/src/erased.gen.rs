@@ -2,24 +2,18 @@
 //!
 //! What every request passes, behind pointers: no handler sees which adapters there are.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use archesai_platform::{
     Result,
-    events::{EventLog, LoggedEvent},
+    events::{History, LoggedEvent},
     idempotency::{Claim, IdempotencyKeys, RequestKey},
     limits::{Decision, Quota, RateLimiter},
 };
 use async_trait::async_trait;
 
 #[async_trait]
-trait DynEventLog: Send + Sync {
-    async fn unpublished(&self, known: &BTreeSet<i64>, limit: u32) -> Result<Vec<LoggedEvent>>;
-    async fn appended(&self);
-    async fn mark_published(&self, sequences: &[i64]) -> Result<()>;
+trait DynHistory: Send + Sync {
     async fn history(
         &self,
         organization: u128,
@@ -30,16 +24,7 @@ trait DynEventLog: Send + Sync {
 }
 
 #[async_trait]
-impl<T: EventLog> DynEventLog for T {
-    async fn unpublished(&self, known: &BTreeSet<i64>, limit: u32) -> Result<Vec<LoggedEvent>> {
-        EventLog::unpublished(self, known, limit).await
-    }
-    async fn appended(&self) {
-        EventLog::appended(self).await;
-    }
-    async fn mark_published(&self, sequences: &[i64]) -> Result<()> {
-        EventLog::mark_published(self, sequences).await
-    }
+impl<T: History> DynHistory for T {
     async fn history(
         &self,
         organization: u128,
@@ -47,33 +32,21 @@ impl<T: EventLog> DynEventLog for T {
         after: i64,
         limit: u32,
     ) -> Result<Vec<LoggedEvent>> {
-        EventLog::history(self, organization, aggregate, after, limit).await
+        History::history(self, organization, aggregate, after, limit).await
     }
 }
 
-/// Any [`EventLog`].
-pub struct AnyEventLog(Box<dyn DynEventLog>);
+/// Any [`History`].
+pub struct AnyHistory(Box<dyn DynHistory>);
 
-impl AnyEventLog {
+impl AnyHistory {
     /// Hides which one this is.
-    pub fn new(hidden: impl EventLog) -> Self {
+    pub fn new(hidden: impl History) -> Self {
         Self(Box::new(hidden))
     }
 }
 
-impl EventLog for AnyEventLog {
-    async fn unpublished(&self, known: &BTreeSet<i64>, limit: u32) -> Result<Vec<LoggedEvent>> {
-        self.0.unpublished(known, limit).await
-    }
-
-    async fn appended(&self) {
-        self.0.appended().await;
-    }
-
-    async fn mark_published(&self, sequences: &[i64]) -> Result<()> {
-        self.0.mark_published(sequences).await
-    }
-
+impl History for AnyHistory {
     async fn history(
         &self,
         organization: u128,

@@ -13,7 +13,7 @@ use archesai_platform::{
 use async_trait::async_trait;
 
 use crate::{
-    Problem, Room, Settings,
+    Guesses, Problem, Room, Settings,
     erased::{AnyIdempotencyKeys, AnyRateLimiter},
 };
 
@@ -73,6 +73,8 @@ pub struct Gate {
     pub clock: Arc<dyn Clock>,
     /// Makes the ids of requests, and of what they make.
     pub ids: Arc<dyn Ids>,
+    /// Who guesses credentials.
+    pub guesses: Guesses,
     /// Turns away what is too much.
     pub room: Room,
     /// Whether the server stops, so that clients should ask elsewhere.

@@ -19,6 +19,7 @@ mod exposition;
 mod gate;
 #[path = "generated/mod.gen.rs"]
 pub mod generated;
+mod guesses;
 pub mod handlers;
 mod idempotency;
 mod live;
@@ -36,6 +37,7 @@ pub use app::{Api, App};
 pub use caller::{Caller, Guest};
 pub use exposition::Metrics;
 pub use gate::{Gate, Identities, Readiness};
+pub use guesses::Guesses;
 pub use live::Live;
 pub use observe::observe;
 pub use operation::{Access, Operation, Place};

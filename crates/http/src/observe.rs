@@ -3,7 +3,10 @@
 
 use std::{
     cell::RefCell,
+    convert::Infallible,
+    pin::Pin,
     rc::Rc,
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -21,13 +24,17 @@ use actix_web::{
 };
 use archesai_auth::UserId;
 use archesai_platform::limits::{Decision, Quota};
+use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::{Gate, Operation, Problem, generated::operations};
+use crate::{Gate, Operation, Problem, condition, generated::operations};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
+/// What is told whose change came at the same time as another.
+const OVERTAKEN: &str = "it was changed at the same moment; send the request again";
 
 /// The longest request id that is taken from a client.
 const MAX_REQUEST_ID: usize = 128;
@@ -92,7 +99,7 @@ pub async fn observe<B: MessageBody + 'static>(
     let stopping = gate.is_some_and(|gate| (gate.stopping)());
     // Copies rather than the request itself, which routing needs for itself alone.
     let (method, path) = (request.method().clone(), request.path().to_owned());
-    // What can be read can be asked about: the connection leaves the body out.
+    // What can be read can be asked about.
     if method == Method::HEAD {
         request.head_mut().method = Method::GET;
     }
@@ -100,6 +107,10 @@ pub async fn observe<B: MessageBody + 'static>(
         Ok(response) => Ok(settle(response.map_into_boxed_body(), &id)),
         Err(error) => Err(answer_to(&error, &path, &id)),
     };
+    if method == Method::HEAD {
+        answered =
+            answered.map(|response| response.map_body(|_, body| BoxBody::new(Unsent(body.size()))));
+    }
     let response = match &mut answered {
         Ok(response) => response.response_mut(),
         Err(response) => response,
@@ -122,6 +133,24 @@ pub async fn observe<B: MessageBody + 'static>(
         .map_err(|response| InternalError::from_response("no handler answered", response).into())
 }
 
+/// A body that a client only asks about: it has its size, and nothing is read of it.
+struct Unsent(BodySize);
+
+impl MessageBody for Unsent {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        self.0
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Infallible>>> {
+        Poll::Ready(None)
+    }
+}
+
 /// Replaces an error's provisional answer by the whole one, and gives one to
 /// what the framework refuses without a word, such as a method.
 fn settle(response: ServiceResponse, id: &str) -> ServiceResponse {
@@ -131,6 +160,13 @@ fn settle(response: ServiceResponse, id: &str) -> ServiceResponse {
         BodySize::None | BodySize::Sized(0)
     );
     let mut answer = match response.response().error() {
+        // Whoever named no version was overtaken, and broke no condition.
+        Some(error) if status == StatusCode::PRECONDITION_FAILED => {
+            match condition::expected(response.request()) {
+                Ok(Some(_)) => answer_to(error, path, id),
+                _ => Problem::conflict(OVERTAKEN).answer(path, id),
+            }
+        }
         Some(error) => answer_to(error, path, id),
         None if wordless && (status.is_client_error() || status.is_server_error()) => {
             wordless_problem(status).answer(path, id)

@@ -3,6 +3,8 @@
 use archesai_auth::Scope;
 use archesai_organizations::Role;
 
+use crate::room::Party;
+
 /// An operation of the contract and who may call it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operation {
@@ -34,6 +36,16 @@ pub enum Access {
         /// Of which organization.
         place: Place,
     },
+}
+
+impl Access {
+    /// In which part of the room its calls are worked on.
+    pub(crate) fn party(self) -> Party {
+        match self {
+            Self::Unlimited | Self::Public => Party::Guest,
+            Self::User | Self::Member { .. } => Party::Caller,
+        }
+    }
 }
 
 /// Which organization an operation works in.

@@ -101,6 +101,15 @@ impl Problem {
         }])
     }
 
+    /// 503: there is more to do than can be done soon.
+    pub fn busy(detail: impl fmt::Display) -> Self {
+        metrics::counter!("archesai_http_requests_shed_total").increment(1);
+        Self {
+            retry_after: Some(Duration::from_secs(1)),
+            ..Self::with_detail(StatusCode::SERVICE_UNAVAILABLE, detail)
+        }
+    }
+
     /// 503: something behind the API is unavailable. The cause is logged and not shown.
     pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
@@ -126,6 +135,11 @@ impl Problem {
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
+    }
+
+    /// How long to wait before trying again; no time where it does not say.
+    pub(crate) fn wait(&self) -> Duration {
+        self.retry_after.unwrap_or_default()
     }
 
     /// The status of the answer.

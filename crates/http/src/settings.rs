@@ -25,8 +25,9 @@ pub struct Settings {
     pub trust_forwarded: bool,
     /// How often an idle event stream says that it is alive.
     pub stream_heartbeat: Duration,
-    /// How often an event stream looks for news that nobody told it of, and
-    /// whether its caller still may watch.
+    /// How soon an event stream looks for news that nobody told it of, such as
+    /// lines of a log, and how often whether its caller still may watch. The longer
+    /// nothing happens the less often it looks, down to the pace of the heartbeat.
     pub stream_poll: Duration,
 }
 

@@ -15,7 +15,7 @@ use std::{
 use actix_web::{HttpResponse, http::StatusCode, test::TestRequest, web};
 use archesai_auth::Identity;
 use archesai_http::{
-    Gate, Identities, Problem, Room, Settings,
+    Gate, Guesses, Identities, Problem, Room, Settings,
     call::Call,
     erased::{AnyIdempotencyKeys, AnyRateLimiter},
     generated::operations::REGISTER,
@@ -137,7 +137,8 @@ impl World {
             vault: Arc::new(self.clone()),
             clock: Arc::new(self.clone()),
             ids: Arc::new(self.clone()),
-            room: Room::new(usize::MAX),
+            guesses: Guesses::default(),
+            room: Room::new(usize::MAX, usize::MAX),
             stopping: Arc::new(|| false),
             settings: Settings::default(),
         };

@@ -7,11 +7,14 @@ use std::{
 
 use moka::{Expiry, future::Cache};
 
+use crate::Freshness;
+
 /// Remembers values by key, up to a number of entries, each for its own time.
 #[derive(Clone, Debug)]
-pub struct MemoryCache<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static>(
-    Cache<K, (V, Duration)>,
-);
+pub struct MemoryCache<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> {
+    values: Cache<K, (V, Duration)>,
+    freshness: Freshness,
+}
 
 struct OwnTime;
 
@@ -32,10 +35,13 @@ impl<K, V> Expiry<K, (V, Duration)> for OwnTime {
 }
 
 impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> MemoryCache<K, V> {
-    /// A cache of at most `capacity` entries.
-    pub fn new(capacity: u64) -> Self {
+    /// A cache of at most `capacity` entries, which knows nothing while it is not fresh.
+    pub fn new(capacity: u64, freshness: Freshness) -> Self {
         let builder = Cache::builder().max_capacity(capacity);
-        Self(builder.expire_after(OwnTime).build())
+        Self {
+            values: builder.expire_after(OwnTime).build(),
+            freshness,
+        }
     }
 }
 
@@ -48,7 +54,10 @@ macro_rules! cache {
             V: Clone + Send + Sync + 'static,
         {
             async fn get(&self, key: &K) -> Result<Option<V>, $domain::CacheError> {
-                Ok(self.0.get(key).await.map(|(value, _)| value))
+                if !self.freshness.holds() {
+                    return Ok(None);
+                }
+                Ok(self.values.get(key).await.map(|(value, _)| value))
             }
 
             async fn put(
@@ -57,12 +66,12 @@ macro_rules! cache {
                 value: &V,
                 ttl: Duration,
             ) -> Result<(), $domain::CacheError> {
-                self.0.insert(key.clone(), (value.clone(), ttl)).await;
+                self.values.insert(key.clone(), (value.clone(), ttl)).await;
                 Ok(())
             }
 
             async fn remove(&self, key: &K) -> Result<(), $domain::CacheError> {
-                self.0.invalidate(key).await;
+                self.values.invalidate(key).await;
                 Ok(())
             }
         }

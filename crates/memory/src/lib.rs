@@ -2,10 +2,12 @@
 
 mod cache;
 mod events;
+mod freshness;
 mod limits;
 mod wakeups;
 
 pub use cache::MemoryCache;
 pub use events::{EventBus, EventSubscription};
+pub use freshness::Freshness;
 pub use limits::MemoryLimiter;
 pub use wakeups::MemoryWakeups;

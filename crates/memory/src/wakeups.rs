@@ -15,14 +15,18 @@ impl Wake for MemoryWakeups {
     }
 }
 
-impl archesai_workflows::ports::Wakeups for MemoryWakeups {
-    fn wake(&self) {
-        self.0.notify_one();
-    }
+/// Implements the port of a domain, and that which they share.
+macro_rules! wakeups {
+    ($($port:path),*) => {$(
+        impl $port for MemoryWakeups {
+            fn wake(&self) {
+                self.0.notify_one();
+            }
+        }
+    )*};
 }
-
-impl archesai_content::ports::Wakeups for MemoryWakeups {
-    fn wake(&self) {
-        self.0.notify_one();
-    }
-}
+wakeups!(
+    archesai_content::ports::Wakeups,
+    archesai_platform::wakeups::Wakeups,
+    archesai_workflows::ports::Wakeups
+);

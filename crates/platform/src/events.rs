@@ -2,7 +2,10 @@
 //! history to read. Domains append to it through their own repositories, in the
 //! transaction that changed the state.
 
-use std::{collections::BTreeSet, time::SystemTime};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, SystemTime},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,8 +34,17 @@ pub struct LoggedEvent {
     pub occurred_at: SystemTime,
 }
 
-/// Reads the event log.
-pub trait EventLog: Send + Sync + 'static {
+/// How far somebody has read the log. What it says is for the log alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// Everything that was committed below it is known.
+    pub floor: i64,
+    /// What is known from it on: the places of events, and what the floor is compared with.
+    pub known: BTreeMap<i64, i64>,
+}
+
+/// The event log as whoever publishes it sees it.
+pub trait Outbox: Send + Sync + 'static {
     /// The oldest events that are not marked as published, in the order of the
     /// log, but for those at the places `known`, which this told of before.
     fn unpublished(
@@ -48,6 +60,31 @@ pub trait EventLog: Send + Sync + 'static {
     /// Marks events as published. Marking one twice changes nothing.
     fn mark_published(&self, sequences: &[i64]) -> impl Future<Output = Result<()>> + Send;
 
+    /// Takes the right to publish for some time, or keeps it. Answers whether `node` has it: of
+    /// all nodes one at a time does.
+    fn lead(&self, node: u128, lease: Duration) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Gives the right to publish up, if the node has it, so that another can take it at once.
+    fn resign(&self, node: u128) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// The event log as whoever remembers something sees it: what changed.
+pub trait Changes: Send + Sync + 'static {
+    /// How far the log goes at the moment.
+    fn mark(&self) -> impl Future<Output = Result<Mark>> + Send;
+
+    /// What happened to aggregates of some kinds since a mark, and how far the log goes now.
+    /// Whatever was committed before this was called is told of by now, each event once, and
+    /// those of an aggregate in their order.
+    fn since(
+        &self,
+        mark: Mark,
+        kinds: &[&str],
+    ) -> impl Future<Output = Result<(Vec<LoggedEvent>, Mark)>> + Send;
+}
+
+/// The event log as a history.
+pub trait History: Send + Sync + 'static {
     /// The events of one aggregate of a tenant after a place in the log, in order.
     fn history(
         &self,

@@ -7,6 +7,7 @@
 
 mod error;
 pub mod events;
+pub mod gauges;
 pub mod idempotency;
 pub mod limits;
 pub mod system;

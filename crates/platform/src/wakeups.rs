@@ -7,3 +7,9 @@ pub trait Wake: Send + Sync + 'static {
     /// of them are one.
     fn woken(&self) -> impl Future<Output = ()> + Send;
 }
+
+/// Says that there may be work, to whichever node waits for it. Only a hint.
+pub trait Wakeups: Send + Sync + 'static {
+    /// Wakes whoever waits. Never blocks, and never fails where anyone could tell.
+    fn wake(&self);
+}

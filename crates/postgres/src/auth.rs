@@ -3,9 +3,9 @@
 use std::time::SystemTime;
 
 use archesai_auth::{
-    ApiKey, ApiKeyId, Email, Error, OrganizationId, Recorded, Result, Scope, Session, SessionId,
-    SigningKeyId, User, UserId,
-    ports::{Repository, SigningKey, Store, TokenDigest, Transaction},
+    ApiKey, ApiKeyId, Cursor, CursorKey, Email, Error, OrganizationId, Page, Recorded, Result,
+    Scope, Session, SessionId, SigningKeyId, Slice, User, UserId,
+    ports::{Repository, SigningKey, Sort, Store, TokenDigest, Transaction, cursor},
 };
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -14,6 +14,7 @@ use crate::{
     errand::{Link, read, together, write},
     events::new_event,
     lend::{Lend, Open, Pooled, Postgres},
+    lists::sliced,
     schema::{api_keys, sessions, signing_keys, spent_tokens, users},
     session::Scope as For,
     sql::Prepared,
@@ -322,18 +323,27 @@ impl<L: Lend> Repository for Postgres<L> {
         self.0.run(write(USERS), switch).await
     }
 
-    async fn list_sessions(&self, user: UserId, now: SystemTime) -> Result<Vec<Session>> {
+    async fn list_sessions(
+        &self,
+        user: UserId,
+        now: SystemTime,
+        slice: &Slice<Sort>,
+    ) -> Result<Page<Session>> {
         let list = async |mut link: Link<'_>| {
-            let rows: Vec<SessionRow> = sessions::table
+            let query = sessions::table
                 .filter(sessions::user_id.eq(Id(user.0)))
                 .filter(sessions::expires_at.gt(Time(now)))
-                .order((sessions::created_at.desc(), sessions::id.desc()))
                 .select(SessionRow::as_select())
-                .load(&mut link)
-                .await?;
-            Ok(rows.into_iter().map(Session::from).collect())
+                .into_boxed();
+            let query = sliced!(query, slice, sessions::created_at, sessions::id, Time);
+            let rows: Vec<SessionRow> = query.load(&mut link).await?;
+            Ok(rows)
         };
-        self.0.run(read(USERS), list).await
+        let rows = self.0.run(read(USERS), list).await?;
+        let rows = rows.into_iter().map(Session::from).collect();
+        Ok(Page::from_rows(rows, slice.limit, |last: &Session| {
+            cursor(last.created_at, last.id.0)
+        }))
     }
 
     async fn delete_session(&self, id: SessionId) -> Result<bool> {
@@ -402,18 +412,23 @@ impl<L: Lend> Repository for Postgres<L> {
         &self,
         organization: OrganizationId,
         user: UserId,
-    ) -> Result<Vec<ApiKey>> {
+        slice: &Slice<Sort>,
+    ) -> Result<Page<ApiKey>> {
         let list = async |mut link: Link<'_>| {
-            let rows: Vec<ApiKeyRow> = api_keys::table
+            let query = api_keys::table
                 .filter(api_keys::organization_id.eq(Id(organization.0)))
                 .filter(api_keys::user_id.eq(Id(user.0)))
-                .order((api_keys::created_at.desc(), api_keys::id.desc()))
                 .select(ApiKeyRow::as_select())
-                .load(&mut link)
-                .await?;
-            Ok(rows.into_iter().map(ApiKey::from).collect())
+                .into_boxed();
+            let query = sliced!(query, slice, api_keys::created_at, api_keys::id, Time);
+            let rows: Vec<ApiKeyRow> = query.load(&mut link).await?;
+            Ok(rows)
         };
-        self.0.run(read(For::Tenant(organization.0)), list).await
+        let rows = self.0.run(read(For::Tenant(organization.0)), list).await?;
+        let rows = rows.into_iter().map(ApiKey::from).collect();
+        Ok(Page::from_rows(rows, slice.limit, |last: &ApiKey| {
+            cursor(last.created_at, last.id.0)
+        }))
     }
 
     async fn delete_api_key(

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use deadpool::Status;
 use deadpool::managed::{Pool, PoolError};
 use diesel_async::RunQueryDsl as _;
 use tokio::{sync::Notify, time::timeout};
@@ -12,6 +13,7 @@ use crate::{
     migrate,
     session::{self, Connector, Lent, Scope},
     settings::{LeaseClock, Settings, place},
+    signals::Signals,
     sql::Sql,
     task::{Failure, TaskResult},
 };
@@ -23,6 +25,7 @@ pub struct Database {
     pub(crate) ways: Ways,
     /// Told of every commit of this process, for whoever waits for events.
     committed: Arc<Notify>,
+    settings: Settings,
 }
 
 /// How some things are done, by the settings.
@@ -80,6 +83,7 @@ impl Database {
                     exact_search_up_to: settings.exact_search_up_to,
                 },
                 committed: Arc::default(),
+                settings: settings.clone(),
             };
             let session = database.session().await?;
             migrate::refuse_unfit(&session.link).await?;
@@ -98,6 +102,17 @@ impl Database {
         Postgres(Pooled(self.clone()))
     }
 
+    /// Begins to hear of other nodes, by wake-ups of these names.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] if the settings are not usable.
+    pub fn listen(&self, names: &[&'static str]) -> Result<Signals, OpenError> {
+        let connector = Connector::new(&self.settings);
+        let connector = connector.map_err(|cause| OpenError::new(&self.settings.url, cause))?;
+        Ok(Signals::start(self.clone(), connector, names))
+    }
+
     /// Whether the database answers.
     ///
     /// # Errors
@@ -111,6 +126,11 @@ impl Database {
         };
         let _: usize = Pooled(self.clone()).run(read(Scope::Nobody), look).await?;
         Ok(())
+    }
+
+    /// How full the pool is.
+    pub(crate) fn status(&self) -> Status {
+        self.pool.status()
     }
 
     /// A free connection.

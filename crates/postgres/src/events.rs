@@ -5,15 +5,15 @@
 //! the order of places is the order of commits. The relay asks for all that it does not know, and
 //! so misses nothing that comes late.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use archesai_platform::{
     Result,
-    events::{EventLog, LoggedEvent},
+    events::{Changes, History, LoggedEvent, Mark, Outbox},
 };
 use diesel::{
     prelude::*,
-    sql_types::{Array, BigInt, Json, Nullable, Text, Timestamptz, Uuid},
+    sql_types::{Array, BigInt, Double, Json, Nullable, Text, Timestamptz, Uuid},
 };
 use diesel_async::RunQueryDsl;
 
@@ -141,7 +141,34 @@ impl From<EventRow> for LoggedEvent {
     }
 }
 
-impl EventLog for Postgres<Pooled> {
+/// Takes the right to publish, unless somebody else has it.
+const LEAD: &str = "INSERT INTO leases AS l (name, holder, until) \
+    VALUES ('relay', $1, now() + make_interval(secs => $2)) \
+    ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until \
+    WHERE l.holder = excluded.holder OR l.until < now()";
+
+/// The oldest transaction that has not ended: what those below it appended can be seen.
+const FLOOR: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS floor";
+
+#[derive(QueryableByName)]
+struct Floor {
+    #[diesel(sql_type = BigInt)]
+    floor: i64,
+}
+
+/// What was told, and the mark after it.
+fn advanced(mark: Mark, floor: i64, rows: Vec<(i64, EventRow)>) -> (Vec<LoggedEvent>, Mark) {
+    let places = rows
+        .iter()
+        .map(|(transaction, row)| (row.sequence, *transaction));
+    let mut known = mark.known;
+    known.extend(places);
+    known.retain(|_, transaction| *transaction >= floor);
+    let told = rows.into_iter().map(|(_, row)| row.into()).collect();
+    (told, Mark { floor, known })
+}
+
+impl Outbox for Postgres<Pooled> {
     async fn unpublished(&self, known: &BTreeSet<i64>, limit: u32) -> Result<Vec<LoggedEvent>> {
         let look = async |mut link: Link<'_>| {
             let known: Vec<i64> = known.iter().copied().collect();
@@ -177,6 +204,63 @@ impl EventLog for Postgres<Pooled> {
         self.0.run(write(Scope::System), mark).await
     }
 
+    async fn lead(&self, node: u128, lease: Duration) -> Result<bool> {
+        let seconds = lease.as_secs_f64();
+        let take = async |mut link: Link<'_>| {
+            let take = Sql::new(LEAD)
+                .bind::<Uuid, _>(Id(node))
+                .bind::<Double, _>(seconds);
+            Ok(take.execute(&mut link).await? == 1)
+        };
+        self.0.run(write(Scope::System), take).await
+    }
+
+    async fn resign(&self, node: u128) -> Result<()> {
+        let give = async |mut link: Link<'_>| {
+            let give = Sql::new("DELETE FROM leases WHERE name = 'relay' AND holder = $1");
+            give.bind::<Uuid, _>(Id(node)).execute(&mut link).await?;
+            Ok(())
+        };
+        self.0.run(write(Scope::System), give).await
+    }
+}
+
+impl Changes for Postgres<Pooled> {
+    async fn mark(&self) -> Result<Mark> {
+        let floor = async |mut link: Link<'_>| {
+            let floor: Floor = Sql::new(FLOOR).get_result(&mut link).await?;
+            Ok(floor.floor)
+        };
+        let floor = self.0.run(read(Scope::System), floor).await?;
+        Ok(Mark {
+            floor,
+            ..Mark::default()
+        })
+    }
+
+    /// The floor is a transaction: those below it had ended when it was read, and what they appended
+    /// was seen. Of those from it on, what was seen is known by its place.
+    async fn since(&self, mark: Mark, kinds: &[&str]) -> Result<(Vec<LoggedEvent>, Mark)> {
+        let look = async |mut link: Link<'_>| {
+            // Asked first: what ended before is seen by the second.
+            let floor: Floor = Sql::new(FLOOR).get_result(&mut link).await?;
+            let known: Vec<i64> = mark.known.keys().copied().collect();
+            let rows: Vec<(i64, EventRow)> = events::table
+                .filter(events::transaction.ge(mark.floor))
+                .filter(events::sequence.ne_all(known))
+                .filter(events::aggregate_kind.eq_any(kinds))
+                .order(events::sequence)
+                .select((events::transaction, EventRow::as_select()))
+                .load(&mut link)
+                .await?;
+            Ok((floor.floor, rows))
+        };
+        let (floor, rows) = self.0.run(read(Scope::System), look).await?;
+        Ok(advanced(mark, floor, rows))
+    }
+}
+
+impl History for Postgres<Pooled> {
     async fn history(
         &self,
         organization: u128,

@@ -200,6 +200,7 @@ impl<L: Lend> Repository for Postgres<L> {
                 .filter(organizations::version.eq(Count(organization.version - 1)));
             let update = diesel::update(before).set((
                 organizations::name.eq(&organization.name),
+                organizations::personal_of.eq(organization.personal_of.map(|id| Id(id.0))),
                 organizations::version.eq(Count(organization.version)),
                 organizations::updated_at.eq(Time(organization.updated_at)),
             ));

@@ -12,6 +12,7 @@ diesel::table! {
         payload -> Json,
         occurred_at -> Timestamptz,
         published_at -> Nullable<Timestamptz>,
+        transaction -> BigInt,
     }
 }
 
@@ -22,6 +23,14 @@ diesel::table! {
         answer -> Nullable<Binary>,
         claimed_at -> Timestamptz,
         leased_until -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    leases (name) {
+        name -> Text,
+        holder -> Uuid,
+        until -> Timestamptz,
     }
 }
 

@@ -10,7 +10,7 @@ use deadpool::managed::{
 };
 use diesel::sql_types::{Bool, Text};
 use diesel_async::{AsyncPgConnection, pooled_connection::PoolableConnection as _};
-use tokio_postgres::Config;
+use tokio_postgres::{Client, Config, Connection, Socket, tls::MakeTlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{settings, settings::Settings, sql::Sql, task::Failure, tls};
@@ -67,6 +67,12 @@ impl Session {
 /// A connection that is lent.
 pub(crate) type Lent = Object<Connector>;
 
+/// A connection, and what must be polled for it to do anything.
+type Raw = (
+    Client,
+    Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>,
+);
+
 /// Makes connections.
 pub(crate) struct Connector {
     config: Config,
@@ -89,9 +95,14 @@ impl Connector {
         self.config.get_user()
     }
 
+    /// Makes a connection that hears what others say.
+    pub(crate) async fn connect_raw(&self) -> Result<Raw, Failure> {
+        Ok(self.config.connect(self.tls.clone()).await?)
+    }
+
     /// Makes a connection.
     pub(crate) async fn connect(&self) -> Result<AsyncPgConnection, Failure> {
-        let (client, connection) = self.config.connect(self.tls.clone()).await?;
+        let (client, connection) = self.connect_raw().await?;
         Ok(AsyncPgConnection::try_from_client_and_connection(client, connection).await?)
     }
 }

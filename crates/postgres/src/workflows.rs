@@ -2,6 +2,7 @@
 
 mod changes;
 mod logs;
+mod octets;
 mod pipelines;
 mod queue;
 mod runs;
@@ -171,8 +172,10 @@ impl<L: Lend> Repository for Postgres<L> {
         organization: OrganizationId,
         run: RunId,
         steps: &[String],
-    ) -> Result<Vec<StepResult>> {
-        let find = async |link: Link<'_>| steps::results(link, organization, run, steps).await;
+        max_bytes: u64,
+    ) -> Result<Option<Vec<StepResult>>> {
+        let find =
+            async |link: Link<'_>| steps::results(link, organization, run, steps, max_bytes).await;
         self.0.run(read(of(organization)), find).await
     }
 

@@ -1,1 +1,38 @@
 //! Caches, rate limits, published events and wake-ups in Redis, for any number of nodes.
+//!
+//! Redis is never the truth: what it holds can be made again, and a server starts and works
+//! without it. So everything here answers within [`Settings::command_timeout`], and at once while
+//! Redis is known to be out of reach; a task in the background tries to get it back.
+//!
+//! ```text
+//! Redis ─┬─ RedisCache   GET, SET, UNLINK  ┐
+//!        ├─ RedisLimiter EVAL              ├─ one connection, behind a circuit breaker
+//!        ├─ RedisEvents  XADD ─────────────┤
+//!        └─ RedisWakeups XADD ─────────────┘
+//!                  └──── XREAD BLOCK ──────── one connection that listens for both
+//! ```
+//!
+//! A connection carries the commands of all who wait at once, so there is no pool. On a cluster
+//! there is one connection to each of its nodes, and each command concerns the keys of one slot.
+
+mod cache;
+mod circuit;
+mod error;
+mod events;
+mod handle;
+mod limits;
+mod link;
+mod listener;
+mod settings;
+mod streams;
+mod target;
+mod tend;
+mod wakeups;
+
+pub use cache::RedisCache;
+pub use error::Error;
+pub use events::{EventSubscription, RedisEvents};
+pub use handle::Redis;
+pub use limits::RedisLimiter;
+pub use settings::{Settings, SettingsError};
+pub use wakeups::RedisWakeups;

@@ -6,9 +6,10 @@ use archesai_tools::apart;
 use clap::{Arg, ArgMatches, Command};
 
 use crate::{
-    compose::Infrastructure,
+    compose,
     config::{Config, Effective, SETTINGS, process_environment, variable},
-    observability, serve,
+    observability,
+    serve::{self, Part},
 };
 
 /// The file that is read if it is there and no other is named.
@@ -37,6 +38,12 @@ pub fn command() -> Command {
         .subcommand(with_settings(
             Command::new("serve").about("Serves the API and works in the background"),
         ))
+        .subcommand(with_settings(Command::new("api").about(
+            "Serves the API, and leaves the work to others on the same back ends",
+        )))
+        .subcommand(with_settings(Command::new("worker").about(
+            "Works in the background, for others on the same back ends that serve the API",
+        )))
         .subcommand(with_settings(
             Command::new("migrate").about("Brings the database up to date, and ends"),
         ))
@@ -93,17 +100,12 @@ fn usual(default: &str) -> String {
 
 fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     match matches.subcommand() {
-        Some(("serve", flags)) => {
-            let config = Config {
-                program: std::env::current_exe().ok(),
-                ..Config::read(&effective(flags)?)?
-            };
-            observability::start_log(&config)?;
-            runtime(&config)?.block_on(serve::serve(config))
-        }
+        Some(("serve", flags)) => run_part(Part::All, flags),
+        Some(("api", flags)) => run_part(Part::Api, flags),
+        Some(("worker", flags)) => run_part(Part::Worker, flags),
         Some(("migrate", flags)) => {
             let config = Config::read(&effective(flags)?)?;
-            runtime(&config)?.block_on(Infrastructure::open(&config))?;
+            runtime(&config)?.block_on(compose::migrate(&config))?;
             println!("the database is up to date");
             Ok(())
         }
@@ -122,6 +124,20 @@ fn run(matches: &ArgMatches) -> anyhow::Result<()> {
         },
         _ => Ok(()),
     }
+}
+
+fn run_part(part: Part, flags: &ArgMatches) -> anyhow::Result<()> {
+    let config = Config {
+        program: std::env::current_exe().ok(),
+        ..Config::read(&effective(flags)?)?
+    };
+    anyhow::ensure!(
+        part == Part::All || config.database_url.is_some(),
+        "the embedded database serves one process, which does everything: use `archesai serve`, or set \
+         database_url"
+    );
+    observability::start_log(&config)?;
+    runtime(&config)?.block_on(serve::serve(config, part))
 }
 
 fn effective(flags: &ArgMatches) -> anyhow::Result<Effective> {

@@ -54,6 +54,12 @@ pub struct Config {
     pub host: IpAddr,
     pub port: u16,
     pub data_dir: PathBuf,
+    pub database_url: Option<String>,
+    pub database_owner_url: Option<String>,
+    pub database_max_connections: usize,
+    pub database_idle_connections: usize,
+    pub database_connection_lifetime: Duration,
+    pub root_certificates: Option<PathBuf>,
     pub model_dir: PathBuf,
     pub log: String,
     pub log_format: LogFormat,
@@ -65,6 +71,7 @@ pub struct Config {
     pub llm: Provider,
     pub access_token_ttl: Duration,
     pub session_ttl: Duration,
+    pub session_max_ttl: Duration,
     pub invitation_ttl: Duration,
     pub cache_ttl: Duration,
     pub cache_entries: u64,
@@ -112,6 +119,12 @@ impl Config {
             host: read.parsed("host", "must be an IP address such as 127.0.0.1 or ::1")?,
             port: read.parsed("port", "must be a port number from 0 to 65535")?,
             data_dir: PathBuf::from(read.text("data_dir")),
+            database_url: read.optional("database_url"),
+            database_owner_url: read.optional("database_owner_url"),
+            database_max_connections: read.count("database_max_connections", 1..=10_000)?,
+            database_idle_connections: read.count("database_idle_connections", 0..=10_000)?,
+            database_connection_lifetime: read.duration("database_connection_lifetime")?,
+            root_certificates: read.optional("root_certificates").map(PathBuf::from),
             model_dir: PathBuf::from(read.text("model_dir")),
             log: read.text("log"),
             log_format: read.choice(
@@ -129,30 +142,33 @@ impl Config {
                 ],
             )?,
             embedding: provider("embedding_url", "embedding_model", "embedding_api_key")?,
-            embedding_dimensions: read.count("embedding_dimensions", 1)?,
+            embedding_dimensions: read.count("embedding_dimensions", 1..=65_536)?,
             llm: provider("llm_url", "llm_model", "llm_api_key")?,
             access_token_ttl: read.duration("access_token_ttl")?,
             session_ttl: read.duration("session_ttl")?,
+            session_max_ttl: read.duration("session_max_ttl")?,
             invitation_ttl: read.duration("invitation_ttl")?,
             cache_ttl: read.duration("cache_ttl")?,
-            cache_entries: read.count("cache_entries", 0)?,
+            cache_entries: read.count("cache_entries", 0..=1_000_000_000)?,
             max_json_bytes: read.bytes("max_json_bytes")?,
             max_upload_bytes: read.bytes("max_upload_bytes")?,
             body_timeout: read.duration("body_timeout")?,
             idle_timeout: read.duration("idle_timeout")?,
-            guest_requests_per_minute: read.count("guest_requests_per_minute", 1)?,
-            caller_requests_per_minute: read.count("caller_requests_per_minute", 1)?,
-            max_requests: read.count("max_requests", 1)?,
+            guest_requests_per_minute: read
+                .count("guest_requests_per_minute", 1..=1_000_000_000)?,
+            caller_requests_per_minute: read
+                .count("caller_requests_per_minute", 1..=1_000_000_000)?,
+            max_requests: read.count("max_requests", 1..=1_000_000)?,
             idempotency_ttl: read.duration("idempotency_ttl")?,
             trust_forwarded: read.choice("trust_forwarded", &[("true", true), ("false", false)])?,
-            http_workers: read.count("http_workers", 1)?,
-            database_readers: read.count("database_readers", 1)?,
-            parallel_password_hashes: read.count("parallel_password_hashes", 1)?,
-            worker_concurrency: read.count("worker_concurrency", 1)?,
+            http_workers: read.count("http_workers", 1..=1_024)?,
+            database_readers: read.count("database_readers", 1..=1_024)?,
+            parallel_password_hashes: read.count("parallel_password_hashes", 1..=1_024)?,
+            worker_concurrency: read.count("worker_concurrency", 1..=10_000)?,
             step_lease: read.duration("step_lease")?,
             step_timeout: read.duration("step_timeout")?,
             poll_interval: read.duration("poll_interval")?,
-            retry_scale: read.parsed("retry_scale", "must be a number such as 1 or 0.1")?,
+            retry_scale: read.factor("retry_scale", 0.0..=1_000.0)?,
             shutdown_delay: read.duration("shutdown_delay")?,
             shutdown_timeout: read.duration("shutdown_timeout")?,
             egress_allow: read.list("egress_allow"),
@@ -254,7 +270,7 @@ mod tests {
                 "",
                 "must be one of local, openai, off",
             ),
-            (vec!["--worker-concurrency", "0"], "", "of at least 1"),
+            (vec!["--worker-concurrency", "0"], "", "from 1 to 10000"),
             (vec!["--llm-url", "example.com"], "", "must be a URL"),
             (
                 vec![],
@@ -271,6 +287,31 @@ mod tests {
             let error = read(&arguments, &[], file).err().unwrap().to_string();
             assert!(error.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn what_could_not_work_is_refused() {
+        let large = usize::MAX.to_string();
+        for (name, value) in [
+            ("session_ttl", "3651d"),
+            ("session_max_ttl", "99999999999d"),
+            ("invitation_ttl", "1000000000h"),
+            ("worker_concurrency", &large),
+            ("max_requests", &large),
+            ("http_workers", "100000"),
+            ("max_json_bytes", "2000GiB"),
+            ("retry_scale", "1e17"),
+            ("retry_scale", "NaN"),
+            ("retry_scale", "inf"),
+            ("retry_scale", "-1"),
+        ] {
+            let refused = read(&[], &[], &format!("{name} = \"{value}\""));
+            let refused = refused.err().unwrap().to_string();
+            assert!(refused.starts_with(name), "{refused}");
+        }
+        let file = "session_ttl = \"3650d\"\nretry_scale = \"0\"\nmax_json_bytes = \"1024GiB\"";
+        let (config, _) = read(&[], &[], file).unwrap();
+        assert_eq!(config.retry_scale.to_string(), "0");
     }
 
     #[test]

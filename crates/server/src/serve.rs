@@ -1,6 +1,7 @@
 //! Running: the HTTP server and the work in the background, until somebody stops the process.
 
 mod background;
+mod forgetting;
 mod reactions;
 mod ready;
 mod scrape;
@@ -10,7 +11,7 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use actix_web::{HttpServer, middleware::from_fn, web};
 use anyhow::Context;
-use archesai_http::{Api, App, Gate, Live, Room, Settings, handlers, observe};
+use archesai_http::{Api, App, Gate, Guesses, Live, Room, Settings, handlers, observe};
 use archesai_platform::limits::Quota;
 use archesai_worker::Stop;
 
@@ -41,12 +42,34 @@ const LATE: Duration = Duration::from_millis(500);
 /// The application over the adapters of this server.
 type Application = App<AuthAdapters, OrganizationsAdapters, WorkflowsAdapters, ContentAdapters>;
 
+/// What a process does of all that is to be done. Any number of each may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Everything.
+    All,
+    /// Requests are answered, and nothing is done in the background.
+    Api,
+    /// Steps are run, artifacts indexed and events published. Of requests only those about the process
+    /// itself are answered.
+    Worker,
+}
+
+impl Part {
+    fn answers(self) -> bool {
+        self != Self::Worker
+    }
+
+    fn works(self) -> bool {
+        self != Self::Api
+    }
+}
+
 /// Serves until the process is told to stop.
 ///
 /// # Errors
 ///
 /// If something cannot be opened, or the port is taken.
-pub async fn serve(config: Config) -> anyhow::Result<()> {
+pub async fn serve(config: Config, part: Part) -> anyhow::Result<()> {
     let counts = observability::start_metrics()?;
     let infrastructure = Arc::new(Infrastructure::open(&config).await?);
     let services = Services::compose(&config, &infrastructure).await?;
@@ -55,9 +78,12 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let stop = Stop::new();
     let ready = Arc::new(Ready::new(Arc::clone(&infrastructure), stop.clone()));
-    let (log, subscriber) = (infrastructure.event_log(), infrastructure.subscriber());
+    let (log, subscriber) = (
+        infrastructure.database.history(),
+        infrastructure.bus.subscriber(),
+    );
     let live = Arc::new(Live::start(log, &subscriber, MAX_WATCHERS));
-    let background = Background::start(&stop, &config, &services, &infrastructure);
+    let background = Background::start(part, &stop, &config, &services, &infrastructure);
     let system = handlers::System {
         readiness: ready,
         metrics: Arc::new(Scrape::new(counts, infrastructure.clone())),
@@ -70,7 +96,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let server = HttpServer::new(move || {
         let application = Arc::clone(&application);
         actix_web::App::new()
-            .configure(move |routes| application.configure(routes))
+            .configure(move |routes| match part.answers() {
+                true => application.configure(routes),
+                false => application.configure_probes(routes),
+            })
             .wrap(from_fn(observe))
     })
     .workers(config.http_workers)
@@ -80,7 +109,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     .disable_signals()
     .listen(listener)?
     .run();
-    greet(&config, &address.to_string());
+    greet(&config, part, &address.to_string());
     let handle = server.handle();
     let watching = signals.then(config.shutdown_delay, stop, live, handle);
     let watching = tokio::spawn(watching);
@@ -128,6 +157,7 @@ fn gate(
     stop: &Stop,
 ) -> Gate {
     let stop = stop.clone();
+    let max_json_bytes = usize::try_from(config.max_json_bytes).unwrap_or(usize::MAX);
     let quota = |name, limit| Quota {
         name,
         limit,
@@ -139,14 +169,15 @@ fn gate(
             Arc::clone(&services.organizations),
         )),
         limiter: infrastructure.limiter(),
-        idempotency: infrastructure.idempotency_keys(),
+        idempotency: infrastructure.database.idempotency_keys(),
         vault: Arc::clone(&infrastructure.vault),
         clock: Arc::clone(&infrastructure.system) as _,
         ids: Arc::clone(&infrastructure.system) as _,
-        room: Room::new(config.max_requests),
+        guesses: Guesses::default(),
+        room: Room::new(config.max_requests, max_json_bytes),
         stopping: Arc::new(move || stop.is_cancelled()),
         settings: Settings {
-            max_json_bytes: usize::try_from(config.max_json_bytes).unwrap_or(usize::MAX),
+            max_json_bytes,
             body_timeout: config.body_timeout,
             idle_timeout: config.idle_timeout,
             max_upload_bytes: config.max_upload_bytes,
@@ -159,10 +190,13 @@ fn gate(
 }
 
 /// Says where the server is, and how to get in.
-fn greet(config: &Config, address: &str) {
-    let data = config.data_dir.display();
+fn greet(config: &Config, part: Part, address: &str) {
+    if !part.answers() {
+        println!("archesai listens on http://{address} (/healthz, /readyz and /metrics)");
+        return;
+    }
     println!("archesai listens on http://{address} (docs: http://{address}/docs)");
-    println!("data lies in {data}");
+    println!("data lies in {}", config.data_dir.display());
     println!("to make an account:");
     println!(
         "  curl -X POST http://{address}/v1/auth/register -H 'content-type: application/json' \\"

@@ -3,9 +3,9 @@
 use std::time::SystemTime;
 
 use archesai_auth::{
-    ApiKey, ApiKeyId, Email, Error, OrganizationId, Recorded, Result, Scope, Session, SessionId,
-    SigningKeyId, User, UserId,
-    ports::{Repository, SigningKey, Store, TokenDigest, Transaction},
+    ApiKey, ApiKeyId, Cursor, CursorKey, Email, Error, OrganizationId, Page, Recorded, Result,
+    Scope, Session, SessionId, SigningKeyId, Slice, User, UserId,
+    ports::{Repository, SigningKey, Sort, Store, TokenDigest, Transaction, cursor},
 };
 use diesel::{
     prelude::*,
@@ -16,6 +16,7 @@ use diesel_async::RunQueryDsl;
 use crate::{
     events::new_event,
     lend::{Lend, Open, Pooled, Sqlite},
+    lists::sliced,
     schema::{api_keys, sessions, signing_keys, spent_tokens, users},
     types::{Digest, Document, Id, Time, signed, unsigned},
 };
@@ -303,17 +304,26 @@ impl<L: Lend> Repository for Sqlite<L> {
         Ok(updated == 1)
     }
 
-    async fn list_sessions(&self, user: UserId, now: SystemTime) -> Result<Vec<Session>> {
+    async fn list_sessions(
+        &self,
+        user: UserId,
+        now: SystemTime,
+        slice: &Slice<Sort>,
+    ) -> Result<Page<Session>> {
         let mut connection = self.0.read().await.map_err(Error::unavailable)?;
-        let rows: Vec<SessionRow> = sessions::table
+        let query = sessions::table
             .filter(sessions::user_id.eq(Id(user.0)))
             .filter(sessions::expires_at.gt(Time(now)))
-            .order((sessions::created_at.desc(), sessions::id.desc()))
             .select(SessionRow::as_select())
+            .into_boxed();
+        let rows: Vec<SessionRow> = sliced!(query, slice, sessions::created_at, sessions::id, Time)
             .load(&mut *connection)
             .await
             .map_err(Error::unavailable)?;
-        Ok(rows.into_iter().map(Into::into).collect())
+        let rows = rows.into_iter().map(Into::into).collect();
+        Ok(Page::from_rows(rows, slice.limit, |last: &Session| {
+            cursor(last.created_at, last.id.0)
+        }))
     }
 
     async fn delete_session(&self, id: SessionId) -> Result<bool> {
@@ -375,17 +385,22 @@ impl<L: Lend> Repository for Sqlite<L> {
         &self,
         organization: OrganizationId,
         user: UserId,
-    ) -> Result<Vec<ApiKey>> {
+        slice: &Slice<Sort>,
+    ) -> Result<Page<ApiKey>> {
         let mut connection = self.0.read().await.map_err(Error::unavailable)?;
-        let rows: Vec<ApiKeyRow> = api_keys::table
+        let query = api_keys::table
             .filter(api_keys::organization_id.eq(Id(organization.0)))
             .filter(api_keys::user_id.eq(Id(user.0)))
-            .order((api_keys::created_at.desc(), api_keys::id.desc()))
             .select(ApiKeyRow::as_select())
+            .into_boxed();
+        let rows: Vec<ApiKeyRow> = sliced!(query, slice, api_keys::created_at, api_keys::id, Time)
             .load(&mut *connection)
             .await
             .map_err(Error::unavailable)?;
-        Ok(rows.into_iter().map(Into::into).collect())
+        let rows = rows.into_iter().map(Into::into).collect();
+        Ok(Page::from_rows(rows, slice.limit, |last: &ApiKey| {
+            cursor(last.created_at, last.id.0)
+        }))
     }
 
     async fn delete_api_key(

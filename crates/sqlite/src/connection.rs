@@ -22,7 +22,9 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{gauges::Connections, lend::Failure};
+use archesai_platform::gauges::Connections;
+
+use crate::lend::Failure;
 
 /// A connection whose calls run on its thread.
 pub(crate) type Connection = SyncConnectionWrapper<SqliteConnection, Thread>;

@@ -1,6 +1,11 @@
 //! Opening the database: the pools, their pragmas, and the migrations.
 
-use std::{fmt, path::Path, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use diesel::{Connection as _, connection::SimpleConnection as _, sqlite::SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
@@ -33,7 +38,11 @@ pub struct Database {
     existing: Arc<str>,
     /// Told of every commit, for whoever waits for events.
     pub(crate) committed: Arc<Notify>,
+    leader: Arc<Mutex<Leader>>,
 }
+
+/// Who may publish events, and until when.
+type Leader = Option<(u128, Instant)>;
 
 /// Why a database could not be opened.
 #[derive(Debug)]
@@ -80,6 +89,7 @@ impl Database {
                 .map_err(fail)?,
             existing: existing(&url).into(),
             committed: Arc::default(),
+            leader: Arc::default(),
         })
     }
 
@@ -99,6 +109,10 @@ impl Database {
         let looked = tokio::task::spawn_blocking(move || look(&url)).await;
         let looked = looked.map_err(archesai_platform::Error::unavailable)?;
         looked.map_err(archesai_platform::Error::unavailable)
+    }
+
+    pub(crate) fn leader(&self) -> MutexGuard<'_, Leader> {
+        self.leader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens a transaction. What is dropped halfway is rolled back.

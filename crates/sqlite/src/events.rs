@@ -1,13 +1,16 @@
 //! The event log: appended to by every domain, published from by the relay.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
 
 use archesai_platform::{
     Result,
-    events::{EventLog, LoggedEvent},
+    events::{Changes, History, LoggedEvent, Mark, Outbox},
 };
 use diesel::{
-    dsl::sql,
+    dsl::{max, sql},
     prelude::*,
     sql_types::{BigInt, Nullable},
     sqlite::SqliteConnection,
@@ -105,7 +108,7 @@ impl From<EventRow> for LoggedEvent {
     }
 }
 
-impl EventLog for Sqlite<Pooled> {
+impl Outbox for Sqlite<Pooled> {
     async fn unpublished(&self, known: &BTreeSet<i64>, limit: u32) -> Result<Vec<LoggedEvent>> {
         // One writes at a time, so places are given out in the order of the
         // commits: what is new comes after all that is known.
@@ -135,6 +138,52 @@ impl EventLog for Sqlite<Pooled> {
         .await
     }
 
+    /// A file has one process, and the process one right to give.
+    async fn lead(&self, node: u128, lease: Duration) -> Result<bool> {
+        let mut leader = self.0.0.leader();
+        let now = Instant::now();
+        let is_free = leader.is_none_or(|(holder, until)| holder == node || until <= now);
+        if is_free {
+            *leader = Some((node, now + lease));
+        }
+        Ok(is_free)
+    }
+
+    async fn resign(&self, node: u128) -> Result<()> {
+        let mut leader = self.0.0.leader();
+        if leader.is_some_and(|(holder, _)| holder == node) {
+            *leader = None;
+        }
+        Ok(())
+    }
+}
+
+impl Changes for Sqlite<Pooled> {
+    async fn mark(&self) -> Result<Mark> {
+        let last = events::table.select(max(events::sequence));
+        let last: Option<i64> = reading(&self.0, move |c| Ok(last.first(c)?)).await?;
+        Ok(Mark {
+            floor: last.unwrap_or_default(),
+            known: BTreeMap::new(),
+        })
+    }
+
+    /// Places are given out in the order of the commits, so the last one is the mark.
+    async fn since(&self, mark: Mark, kinds: &[&str]) -> Result<(Vec<LoggedEvent>, Mark)> {
+        let kinds: Vec<String> = kinds.iter().map(ToString::to_string).collect();
+        let query = events::table
+            .filter(events::sequence.gt(mark.floor))
+            .filter(events::aggregate_kind.eq_any(kinds))
+            .order(events::sequence)
+            .select(EventRow::as_select());
+        let rows = reading(&self.0, move |c| Ok(query.load(c)?)).await?;
+        let floor = rows.last().map_or(mark.floor, |row| row.sequence);
+        let told = rows.into_iter().map(EventRow::into).collect();
+        Ok((told, Mark { floor, ..mark }))
+    }
+}
+
+impl History for Sqlite<Pooled> {
     async fn history(
         &self,
         organization: u128,

@@ -3,6 +3,7 @@
 
 use std::time::SystemTime;
 
+use archesai_platform::gauges::{Backlog, Connections, Waiting};
 use diesel::{
     dsl::{count_star, min},
     prelude::*,
@@ -15,37 +16,6 @@ use crate::{
     schema::{artifacts, events, step_runs},
     types::Time,
 };
-
-/// Things that wait to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Waiting {
-    /// How many.
-    pub count: u32,
-    /// Since when the oldest of them does.
-    pub since: Option<SystemTime>,
-}
-
-/// What waits in the database, of all tenants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Backlog {
-    /// Steps that could run.
-    pub steps: Waiting,
-    /// Artifacts that could be indexed.
-    pub artifacts: Waiting,
-    /// Events that are not marked as published.
-    pub events: Waiting,
-}
-
-/// The connections of a pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Connections {
-    /// What they are for.
-    pub pool: &'static str,
-    /// How many are in use.
-    pub busy: u32,
-    /// How many are not.
-    pub free: u32,
-}
 
 impl Database {
     /// What waits to be done at a time.

@@ -12,6 +12,7 @@ mod events;
 mod gauges;
 mod idempotency;
 mod lend;
+mod lists;
 mod organizations;
 mod schema;
 mod task;
@@ -19,5 +20,4 @@ mod types;
 mod workflows;
 
 pub use database::{Database, OpenError};
-pub use gauges::{Backlog, Connections, Waiting};
 pub use lend::{Lend, Open, Pooled, Sqlite};

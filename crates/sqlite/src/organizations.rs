@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use archesai_organizations::{
-    CursorKey, Error, Invitation, InvitationId, InvitationStatus, Member, MemberId, Membership,
-    Organization, OrganizationId, Page, Plan, Recorded, Result, Role, Slice, UserId,
+    Cursor, CursorKey, Error, Invitation, InvitationId, InvitationStatus, Member, MemberId,
+    Membership, Organization, OrganizationId, Page, Plan, Recorded, Result, Role, Slice, UserId,
     ports::{Repository, Scope, Sort, Store, TokenDigest, Transaction, cursor},
 };
 use diesel::{
@@ -16,6 +16,7 @@ use diesel_async::RunQueryDsl;
 use crate::{
     events::new_event,
     lend::{Lend, Open, Pooled, Sqlite},
+    lists::sliced,
     schema::{invitations, members, organizations},
     types::{Digest, Id, Time, signed, unsigned},
 };
@@ -101,44 +102,6 @@ impl TryFrom<InvitationRow> for Invitation {
     }
 }
 
-/// Where a slice in order of time begins.
-fn position(slice: &Slice<Sort>) -> Option<(Time, Id)> {
-    let after = slice.after.as_ref()?;
-    match after.key {
-        CursorKey::Time(time) => Some((Time(time), Id(after.id))),
-        CursorKey::Text(_) => None,
-    }
-}
-
-/// Adds the keyset condition, order and limit of a slice in order of time to a
-/// boxed query. One row more than asked for tells whether there is another page.
-macro_rules! in_order {
-    ($query:expr, $slice:expr, $table:ident) => {{
-        let mut query = $query;
-        if let Some((time, id)) = position($slice) {
-            query = if $slice.descending {
-                query.filter(
-                    $table::created_at
-                        .lt(time)
-                        .or($table::created_at.eq(time).and($table::id.lt(id))),
-                )
-            } else {
-                query.filter(
-                    $table::created_at
-                        .gt(time)
-                        .or($table::created_at.eq(time).and($table::id.gt(id))),
-                )
-            };
-        }
-        let query = if $slice.descending {
-            query.order(($table::created_at.desc(), $table::id.desc()))
-        } else {
-            query.order(($table::created_at.asc(), $table::id.asc()))
-        };
-        query.limit(i64::from($slice.limit) + 1)
-    }};
-}
-
 impl<L: Lend> Repository for Sqlite<L> {
     async fn find_organization(&self, id: OrganizationId) -> Result<Option<Organization>> {
         let mut connection = self.0.read().await.map_err(Error::unavailable)?;
@@ -163,10 +126,16 @@ impl<L: Lend> Repository for Sqlite<L> {
             .filter(members::user_id.eq(Id(user.0)))
             .select((OrganizationRow::as_select(), members::role))
             .into_boxed();
-        let rows: Vec<(OrganizationRow, String)> = in_order!(query, slice, organizations)
-            .load(&mut *connection)
-            .await
-            .map_err(Error::unavailable)?;
+        let rows: Vec<(OrganizationRow, String)> = sliced!(
+            query,
+            slice,
+            organizations::created_at,
+            organizations::id,
+            Time
+        )
+        .load(&mut *connection)
+        .await
+        .map_err(Error::unavailable)?;
         let membership = |(organization, role): (OrganizationRow, String)| {
             Ok(Membership {
                 organization: organization.into(),
@@ -224,6 +193,7 @@ impl<L: Lend> Repository for Sqlite<L> {
         )
         .set((
             organizations::name.eq(&organization.name),
+            organizations::personal_of.eq(organization.personal_of.map(|id| Id(id.0))),
             organizations::version.eq(signed(organization.version)),
             organizations::updated_at.eq(Time(organization.updated_at)),
         ))
@@ -295,7 +265,7 @@ impl<L: Lend> Repository for Sqlite<L> {
             .filter(members::organization_id.eq(Id(organization.0)))
             .select(MemberRow::as_select())
             .into_boxed();
-        let rows: Vec<MemberRow> = in_order!(query, slice, members)
+        let rows: Vec<MemberRow> = sliced!(query, slice, members::created_at, members::id, Time)
             .load(&mut *connection)
             .await
             .map_err(Error::unavailable)?;
@@ -418,10 +388,11 @@ impl<L: Lend> Repository for Sqlite<L> {
             .filter(invitations::expires_at.gt(Time(now)))
             .select(InvitationRow::as_select())
             .into_boxed();
-        let rows: Vec<InvitationRow> = in_order!(query, slice, invitations)
-            .load(&mut *connection)
-            .await
-            .map_err(Error::unavailable)?;
+        let rows: Vec<InvitationRow> =
+            sliced!(query, slice, invitations::created_at, invitations::id, Time)
+                .load(&mut *connection)
+                .await
+                .map_err(Error::unavailable)?;
         let rows = rows
             .into_iter()
             .map(Invitation::try_from)

@@ -205,6 +205,7 @@ diesel::table! {
         organization_id -> Binary,
         artifact_id -> Binary,
         model -> BigInt,
+        code -> Binary,
         vector -> Binary,
     }
 }

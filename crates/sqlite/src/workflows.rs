@@ -5,8 +5,8 @@
 
 mod changes;
 mod columns;
-mod lists;
 mod logs;
+mod octets;
 mod pipelines;
 mod queue;
 mod runs;
@@ -158,10 +158,11 @@ impl<L: Lend> Repository for Sqlite<L> {
         organization: OrganizationId,
         run: RunId,
         steps: &[String],
-    ) -> Result<Vec<StepResult>> {
+        max_bytes: u64,
+    ) -> Result<Option<Vec<StepResult>>> {
         let steps = steps.to_vec();
         reading(&self.0, move |c| {
-            steps::results(c, organization, run, steps)
+            steps::results(c, organization, run, steps, max_bytes)
         })
         .await
     }

@@ -35,6 +35,8 @@ async fn platform() {
     conformance::auth::suite(&store).await;
     conformance::auth::suite(&store).await;
     conformance::platform::event_log_suite(&store).await;
+    conformance::event_log::leading_suite(&store).await;
+    conformance::event_log::following_suite(&store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,5 +79,27 @@ async fn a_transaction_that_is_given_up_while_it_begins_leaves_nothing() {
         }
         drop(beginning);
         conformance::auth::suite(&store).await;
+    }
+}
+
+/// The event log is appended to, and nothing else, by whoever.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_is_not_unsaid() {
+    use diesel::{Connection as _, RunQueryDsl as _, SqliteConnection, sql_query};
+
+    let (database, folder) = database().await;
+    conformance::auth::suite(&database.store()).await;
+    let path = folder.path().join("archesai.db");
+    let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    for sql in [
+        "UPDATE events SET kind = 'x'",
+        "UPDATE events SET sequence = sequence + 1000",
+        "DELETE FROM events",
+    ] {
+        let refused = sql_query(sql).execute(&mut connection).unwrap_err();
+        assert!(
+            refused.to_string().contains("append-only"),
+            "{sql}: {refused}"
+        );
     }
 }

@@ -32,6 +32,12 @@ pub enum Error {
     /// A writer was used on after one of its writes had failed or was cut short, so
     /// that its object would have a hole.
     Broken,
+    /// Where the store is said to be it cannot be. Says nothing of the credentials.
+    Settings(String),
+    /// The store answers, and has no such bucket.
+    NoBucket(String),
+    /// The store answers, and does not let whoever has these credentials read the bucket.
+    Refused(Box<dyn error::Error + Send + Sync>),
     /// The store does not answer, is full, or lost what it had. Trying again may help.
     Unavailable(Box<dyn error::Error + Send + Sync>),
 }
@@ -75,6 +81,9 @@ impl fmt::Display for Error {
                 range.start, range.end
             ),
             Self::Broken => f.write_str("the object cannot be finished: an earlier write failed"),
+            Self::Settings(reason) => write!(f, "the object store cannot be used: {reason}"),
+            Self::NoBucket(bucket) => write!(f, "the object store has no bucket `{bucket}`"),
+            Self::Refused(_) => f.write_str("the object store refuses the credentials"),
             Self::Unavailable(_) => f.write_str("the object store is unavailable"),
         }
     }
@@ -83,7 +92,7 @@ impl fmt::Display for Error {
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            Self::Unavailable(source) => Some(source.as_ref()),
+            Self::Refused(source) | Self::Unavailable(source) => Some(source.as_ref()),
             _ => None,
         }
     }

@@ -1,4 +1,5 @@
-//! The bytes of artifacts in an object store: a folder of the local disk.
+//! The bytes of artifacts in an object store: a folder of the local disk, or a bucket of S3 or of
+//! what speaks like it.
 //!
 //! [`Blobs`] implements the port of that name of the content context, and streams in both directions, so that the size of an object never shows
 //! in the memory of the process: a [`Writer`] holds a few parts of
@@ -14,10 +15,12 @@ mod error;
 mod files;
 mod key;
 mod reader;
+mod s3;
 mod writer;
 
 pub use blobs::Blobs;
 pub use error::{Error, Result};
 pub use files::{FolderLock, create_folder, exists, read_or_keep_secret, read_text, take_folder};
 pub use reader::Reader;
+pub use s3::S3Settings;
 pub use writer::Writer;

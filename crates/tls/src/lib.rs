@@ -7,6 +7,7 @@ mod anybody;
 
 use std::{fmt, sync::Arc};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rustls::{
     ClientConfig, RootCertStore,
     client::WantsClientCert,
@@ -69,6 +70,33 @@ pub fn http_client_config() -> Result<ClientConfig, Error> {
     let mut config = client_config(Trust::Machine)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// Whom this machine trusts, or else Mozilla does, as certificates (PEM): for libraries that make their
+/// [`ClientConfig`] themselves. See [`Trust::Machine`].
+pub fn machine_roots() -> String {
+    let native = rustls_native_certs::load_native_certs().certs;
+    // Whoever takes them may refuse all for the sake of one that is not usable.
+    let is_usable =
+        |root: &&CertificateDer<'_>| RootCertStore::empty().add((*root).clone()).is_ok();
+    let mut pem: String = native.iter().filter(is_usable).map(to_pem).collect();
+    if pem.is_empty() {
+        pem = webpki_root_certs::TLS_SERVER_ROOT_CERTS
+            .iter()
+            .map(to_pem)
+            .collect();
+    }
+    pem
+}
+
+fn to_pem(certificate: &CertificateDer<'_>) -> String {
+    let text = STANDARD.encode(certificate);
+    let mut pem = "-----BEGIN CERTIFICATE-----\n".to_owned();
+    for line in text.as_bytes().chunks(64) {
+        pem.extend(line.iter().copied().map(char::from));
+        pem.push('\n');
+    }
+    pem + "-----END CERTIFICATE-----\n"
 }
 
 /// Chooses the cryptography for libraries that ask rustls for that of the process. May be called
@@ -139,5 +167,10 @@ mod tests {
     #[test]
     fn every_machine_trusts_somebody() {
         assert!(!of_machine().is_empty());
+        let roots = machine_roots();
+        assert_eq!(parse(&roots).unwrap().len(), of_machine().len());
+        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let again = CertificateDer::from_pem_slice(to_pem(own.cert.der()).as_bytes());
+        assert_eq!(again.unwrap(), *own.cert.der());
     }
 }

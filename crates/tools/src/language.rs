@@ -2,7 +2,7 @@
 
 use archesai_workflows::{
     Json, Violation,
-    ports::{self, ExpressionError, Expressions},
+    ports::{self, ExpressionError, Expressions, Work},
 };
 
 use crate::{convert, expressions};
@@ -25,9 +25,14 @@ impl Expressions for Language {
         }
     }
 
-    fn evaluate(&self, template: &Json, scope: &Json) -> Result<Json, ExpressionError> {
+    fn evaluate(
+        &self,
+        template: &Json,
+        scope: &Json,
+        work: &mut Work,
+    ) -> Result<Json, ExpressionError> {
         let (template, scope) = (convert::to_value(template), convert::to_value(scope));
-        match expressions::evaluate(&template, &scope) {
+        match expressions::metered(&template, &scope, &mut work.0) {
             Ok(value) => Ok(convert::to_json(value)),
             Err(mistake) => Err(ExpressionError {
                 message: message(&mistake),
@@ -104,10 +109,12 @@ mod tests {
     fn values_keep_their_types() {
         let template = domain(json!({"n": "{{ inputs.n }}", "t": "{{ inputs.n }} times"}));
         let scope = domain(json!({"inputs": {"n": 3}}));
-        let filled = Language.evaluate(&template, &scope).unwrap();
+        let mut work = Work::default();
+        let filled = Language.evaluate(&template, &scope, &mut work).unwrap();
+        assert!(work.0 > 0);
         assert_eq!(filled, domain(json!({"n": 3, "t": "3 times"})));
         let error = Language
-            .evaluate(&template, &domain(json!({"inputs": {}})))
+            .evaluate(&template, &domain(json!({"inputs": {}})), &mut work)
             .unwrap_err();
         assert_eq!(error.pointer, "/n");
     }

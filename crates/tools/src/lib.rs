@@ -31,6 +31,7 @@ mod wording;
 pub use capabilities::Parts;
 pub use extractor::Extractor;
 pub use language::Language;
+pub use slots::Slots;
 pub use tool::{Call, Spec, Tool, done};
 pub use toolbox::{Toolbox, UnfitTool};
 

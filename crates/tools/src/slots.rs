@@ -1,13 +1,23 @@
 //! Work that keeps a processor busy, apart from the threads that everybody waits on, and only so much of it at once.
 
-use std::{error, fmt, num::NonZero, sync::Arc, thread};
+use std::{error, fmt, future::Future, num::NonZero, pin::Pin, sync::Arc, thread, time::Duration};
 
-use archesai_workflows::ToolError;
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use archesai_workflows::{
+    ToolError,
+    ports::{Pool, Unfinished},
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::{JoinHandle, spawn_blocking},
+    time::timeout,
+};
+
+/// How long work of the workflows context may take once it has begun. What it may do is bounded so that it takes less.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// Room for as much work at once as there are processors. Clones share it.
 #[derive(Clone, Debug)]
-pub(crate) struct Slots(Arc<Semaphore>);
+pub struct Slots(Arc<Semaphore>);
 
 /// The work ended without an answer: a defect, or the process is ending.
 #[derive(Debug)]
@@ -40,15 +50,38 @@ impl Slots {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Broken> {
-        let slot = Arc::clone(&self.0)
-            .acquire_owned()
-            .await
-            .map_err(|_| Broken)?;
-        let done = spawn_blocking(move || {
-            let _slot = slot;
-            work()
-        });
-        done.await.map_err(|_| Broken)
+        begin(self.slot().await?, work).await.map_err(|_| Broken)
+    }
+
+    async fn slot(&self) -> Result<OwnedSemaphorePermit, Broken> {
+        let slot = Arc::clone(&self.0).acquire_owned().await;
+        slot.map_err(|_| Broken)
+    }
+}
+
+fn begin<T: Send + 'static>(
+    slot: OwnedSemaphorePermit,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
+    spawn_blocking(move || {
+        let _slot = slot;
+        work()
+    })
+}
+
+impl Pool for Slots {
+    fn run(
+        &self,
+        work: Box<dyn FnOnce() + Send>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Unfinished>> + Send + '_>> {
+        Box::pin(async {
+            let slot = self.slot().await.map_err(|_| Unfinished::Broken)?;
+            match timeout(LIMIT, begin(slot, work)).await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_)) => Err(Unfinished::Broken),
+                Err(_) => Err(Unfinished::TimedOut),
+            }
+        })
     }
 }
 

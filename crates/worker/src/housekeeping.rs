@@ -1,6 +1,6 @@
 //! Sweeping away what has had its time.
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{error::Error, future::Future, pin::Pin, time::Duration};
 
 use crate::Stop;
 
@@ -16,7 +16,7 @@ pub struct Chore {
 }
 
 /// One round of a chore.
-pub type Work = Pin<Box<dyn Future<Output = Result<u64, String>> + Send>>;
+pub type Work = Pin<Box<dyn Future<Output = Result<u64, Box<dyn Error + Send + Sync>>> + Send>>;
 
 /// Does chores until it is stopped, each in its own time.
 pub async fn keep_house(chores: Vec<Chore>, stop: Stop) {
@@ -34,7 +34,10 @@ async fn keep(chore: Chore, stop: Stop) {
                     continue;
                 }
             }
-            Err(error) => tracing::warn!(chore = chore.name, error, "sweeping"),
+            Err(error) => {
+                let error = error.as_ref() as &dyn Error;
+                tracing::warn!(chore = chore.name, error, "sweeping");
+            }
         }
         tokio::select! {
             () = stop.cancelled() => return,

@@ -11,7 +11,7 @@ mod steps;
 
 pub use housekeeping::{Chore, Work, keep_house};
 pub use indexing::index;
-pub use relay::relay;
+pub use relay::{herald, relay};
 pub use steps::{StepSettings, run_steps};
 pub use tokio_util::sync::CancellationToken as Stop;
 

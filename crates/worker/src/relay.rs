@@ -1,10 +1,11 @@
-//! Publishes the event log.
+//! Publishes the event log. Of all nodes that could, one does.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use archesai_platform::{
     Result,
-    events::{EventLog, LoggedEvent, Publisher},
+    events::{LoggedEvent, Outbox, Publisher},
+    wakeups::{Wake, Wakeups},
 };
 use tokio::time::Instant;
 
@@ -20,11 +21,32 @@ const UNMARKED: Duration = Duration::from_millis(250);
 /// How long to wait after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// Publishes events until it is stopped: at least once each, in the order of the log.
-pub async fn relay<L: EventLog, P: Publisher>(log: L, publisher: P, poll: Duration, stop: Stop) {
+/// How long the right to publish lasts: so long after a node has died another takes over.
+const LEASE: Duration = Duration::from_secs(5);
+
+/// For how long of it a node publishes without asking again. The rest is for clocks that differ, and
+/// for the event that is on its way.
+const LEADING: Duration = Duration::from_secs(2);
+
+/// How often a node that has no right to publish asks for it.
+const ASKING: Duration = Duration::from_secs(1);
+
+/// Publishes events until it is stopped: at least once each, in the order of the log. `node` is who
+/// does it.
+pub async fn relay<L: Outbox, P: Publisher, W: Wake>(
+    log: L,
+    publisher: P,
+    wake: W,
+    node: u128,
+    poll: Duration,
+    stop: Stop,
+) {
     let mut relay = Relay {
         log,
         publisher,
+        node,
+        leads: false,
+        asked_at: None,
         unmarked: BTreeSet::new(),
         marked_at: Instant::now(),
     };
@@ -42,30 +64,48 @@ pub async fn relay<L: EventLog, P: Publisher>(log: L, publisher: P, poll: Durati
         };
         tokio::select! {
             () = stop.cancelled() => {}
-            () = relay.log.appended() => {}
+            () = wake.woken() => {}
             () = tokio::time::sleep(wait) => {}
         }
     }
-    if let Err(error) = relay.mark().await {
+    if let Err(error) = relay.end().await {
         tracing::warn!(error = &error as &dyn std::error::Error, "marking events");
+    }
+}
+
+/// Says that the log has grown, to whichever node publishes it.
+pub async fn herald<L: Outbox>(log: L, wake: Arc<dyn Wakeups>, stop: Stop) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = log.appended() => wake.wake(),
+        }
     }
 }
 
 struct Relay<L, P> {
     log: L,
     publisher: P,
+    node: u128,
+    /// Whether it had the right to publish when it asked, and when that was.
+    leads: bool,
+    asked_at: Option<Instant>,
     /// What was published and is not marked so yet.
     unmarked: BTreeSet<i64>,
     marked_at: Instant,
 }
 
-impl<L: EventLog, P: Publisher> Relay<L, P> {
-    /// Publishes what is new. Answers whether there may be more.
+impl<L: Outbox, P: Publisher> Relay<L, P> {
+    /// Publishes what is new, if that is for this node to do. Answers whether there may be more.
     async fn pass(&mut self, stop: &Stop) -> Result<bool> {
+        if !self.leads().await? {
+            self.mark().await?;
+            return Ok(false);
+        }
         let batch = self.log.unpublished(&self.unmarked, BATCH).await?;
         let full = batch.len() >= BATCH as usize;
         for event in &batch {
-            if stop.is_cancelled() {
+            if stop.is_cancelled() || !self.leads().await? {
                 return Ok(false);
             }
             self.publish(event).await?;
@@ -75,6 +115,22 @@ impl<L: EventLog, P: Publisher> Relay<L, P> {
             self.mark().await?;
         }
         Ok(full)
+    }
+
+    /// Whether this node has the right to publish for now, asking for it where that is not known.
+    async fn leads(&mut self) -> Result<bool> {
+        let lasts = if self.leads { LEADING } else { ASKING };
+        if self.asked_at.is_some_and(|at| at.elapsed() < lasts) {
+            return Ok(self.leads);
+        }
+        let asked = Instant::now();
+        let leads = self.log.lead(self.node, LEASE).await?;
+        if leads != self.leads {
+            tracing::info!(leads, "publishing events");
+        }
+        self.leads = leads;
+        self.asked_at = Some(asked);
+        Ok(leads)
     }
 
     async fn publish(&mut self, event: &LoggedEvent) -> Result<()> {
@@ -93,6 +149,12 @@ impl<L: EventLog, P: Publisher> Relay<L, P> {
         self.log.mark_published(&sequences).await?;
         self.unmarked.clear();
         Ok(())
+    }
+
+    /// Leaves nothing to do twice, and lets another take over.
+    async fn end(&mut self) -> Result<()> {
+        self.mark().await?;
+        self.log.resign(self.node).await
     }
 
     /// How long to wait: not past the time to mark what is not marked.

@@ -8,7 +8,12 @@ mod reports;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use archesai_platform::wakeups::Wake;
 use archesai_workflows::{
@@ -55,7 +60,8 @@ pub async fn run_steps<A: Adapters, W: Wake>(
         id: WorkerId(service.ids.next()),
         free: Arc::new(Semaphore::new(settings.concurrency)),
         held: Held::default(),
-        reports: Reports::take(Arc::clone(&service)),
+        doubt: Mutex::new(None),
+        reports: Reports::take(Arc::clone(&service), stop.clone()),
         service,
     });
     // The heartbeat outlives the claiming: what still runs must stay ours.
@@ -119,6 +125,8 @@ struct Worker<A: Adapters> {
     service: Arc<Service<A>>,
     free: Arc<Semaphore>,
     held: Held,
+    /// Until when steps may turn up that the worker was given by an answer which was lost.
+    doubt: Mutex<Option<Instant>>,
     reports: Reports,
 }
 
@@ -131,7 +139,8 @@ impl<A: Adapters> Worker<A> {
             return Ok(false);
         }
         let limit = u32::try_from(room).unwrap_or(u32::MAX);
-        let claims = self.service.claim(self.id, limit).await?;
+        let claims = self.service.claim(self.id, limit).await;
+        let claims = claims.inspect_err(|_| self.begin_to_doubt())?;
         let full = claims.len() == room;
         for claim in claims {
             // Only this loop takes permits, so there is one for each claim.
@@ -156,7 +165,11 @@ impl<A: Adapters> Worker<A> {
             self.held.drop(&claim);
             let (outcome, goes_on) = match ended {
                 Ok(Ok((outcome, next))) => (outcome, Ok(next)),
-                Ok(Err(Error::LeaseLost)) => ("lost", Ok(None)),
+                Ok(Err(Error::LeaseLost)) => {
+                    // Perhaps because an earlier report of it was heard, and its answer not.
+                    self.begin_to_doubt();
+                    ("lost", Ok(None))
+                }
                 Ok(Err(error)) => {
                     tracing::error!(
                         step_run_id = %claim.step.id,
@@ -172,10 +185,16 @@ impl<A: Adapters> Worker<A> {
                 Ok(next) => next,
                 Err(reason) => self.give_up(claim, reason).await,
             };
-            next = led_to.map(|claim| {
-                let stop = self.held.take(&claim);
-                (claim, stop)
-            });
+            next = match led_to {
+                Some(claim) if self.reports.stopping.is_cancelled() => {
+                    self.hand_back(&claim).await;
+                    None
+                }
+                led_to => led_to.map(|claim| {
+                    let stop = self.held.take(&claim);
+                    (claim, stop)
+                }),
+            };
         }
     }
 
@@ -191,9 +210,21 @@ impl<A: Adapters> Worker<A> {
             Ok(next) => next,
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "failing a step");
+                self.begin_to_doubt();
                 None
             }
         }
+    }
+
+    /// The worker may hold more than it knows of, for a lease from now.
+    fn begin_to_doubt(&self) {
+        let until = Instant::now() + self.service.settings.lease;
+        *self.doubt.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+    }
+
+    fn doubts(&self) -> bool {
+        let doubt = self.doubt.lock().unwrap_or_else(PoisonError::into_inner);
+        doubt.is_some_and(|until| Instant::now() < until)
     }
 
     /// Says that the worker lives, stops what was taken from it, and takes over
@@ -202,10 +233,14 @@ impl<A: Adapters> Worker<A> {
         let rhythm = (self.service.settings.lease / 4).min(RHYTHM);
         let mut unknown = HashSet::new();
         loop {
-            if let Err(error) = self.beat(&mut unknown).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "heartbeat");
+            let round = AssertUnwindSafe(self.round(&mut unknown)).catch_unwind();
+            match round.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "heartbeat");
+                }
+                Err(_) => tracing::error!("a heartbeat broke down"),
             }
-            self.reap().await;
             tokio::select! {
                 () = ended.cancelled() => return,
                 () = tokio::time::sleep(rhythm) => {}
@@ -213,12 +248,20 @@ impl<A: Adapters> Worker<A> {
         }
     }
 
+    /// Only who has just been heard of itself may say that others are dead: where
+    /// nobody can write, nobody's lease is extended.
+    async fn round(&self, unknown: &mut HashSet<Lease>) -> archesai_workflows::Result<()> {
+        self.beat(unknown).await?;
+        self.reap().await;
+        Ok(())
+    }
+
     /// One heartbeat. A step that is this worker's by the database, and of which
     /// the worker knows nothing at two heartbeats in a row, was given to it by an
     /// answer that was lost: it is handed back. `unknown` is what the last one found.
     async fn beat(&self, unknown: &mut HashSet<Lease>) -> archesai_workflows::Result<()> {
         let before = self.held.leases();
-        if before.is_empty() && unknown.is_empty() {
+        if before.is_empty() && unknown.is_empty() && !self.doubts() {
             return Ok(());
         }
         let mut claims = self.service.heartbeat(self.id).await?;
@@ -235,11 +278,16 @@ impl<A: Adapters> Worker<A> {
     }
 
     async fn reap(&self) {
-        let reaped = self.service.reap(REAPED).await;
+        let reaped = self.service.reap(self.id, REAPED).await;
         let reaped = reaped.unwrap_or_else(|error| Reaped {
-            steps: 0,
             errors: vec![error],
+            ..Reaped::default()
         });
+        for step in reaped.open {
+            // Should it come to nothing, the step is found again.
+            let service = Arc::clone(&self.service);
+            tokio::spawn(async move { service.settle(step).await });
+        }
         if reaped.steps > 0 {
             let steps = reaped.steps;
             tracing::info!(steps, "took over steps of a worker that died");
@@ -252,12 +300,31 @@ impl<A: Adapters> Worker<A> {
 
     async fn wind_down(&self, mut running: JoinSet<()>, grace: Duration) {
         let all = async { while running.join_next().await.is_some() {} };
-        if tokio::time::timeout(grace, all).await.is_ok() {
+        let ended = tokio::time::timeout(grace, all).await.is_ok();
+        if ended && !self.doubts() {
             return;
         }
         running.shutdown().await;
-        for claim in self.held.claims() {
-            self.hand_back(&claim).await;
+        if let Err(error) = self.hand_all_back().await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "handing steps back");
+        }
+    }
+
+    /// Hands back what the worker holds by the database. A report on its way may
+    /// give it a step meanwhile, unless the one it tells of was handed back before.
+    async fn hand_all_back(&self) -> archesai_workflows::Result<()> {
+        loop {
+            let claims = self.service.heartbeat(self.id).await?;
+            if claims.is_empty() {
+                return Ok(());
+            }
+            for claim in &claims {
+                match self.service.release(claim).await {
+                    Ok(()) | Err(Error::LeaseLost) => {}
+                    Err(error) => return Err(error),
+                }
+            }
         }
     }
 

@@ -2,12 +2,13 @@
 //!
 //! A definition is a JSON object with `inputs`, `steps` and `outputs`. Unknown
 //! fields are refused; a member that is `null` counts as absent. Bounds:
-//! [`MAX_STEPS`] steps, [`MAX_INPUTS`] inputs, [`MAX_OUTPUTS`] outputs,
-//! [`MAX_DEPTH`] levels. An id is a lower-case letter followed by at most 62
+//! [`MAX_BYTES`] bytes of compact JSON, [`MAX_VALUES`] values in it, [`MAX_STEPS`]
+//! steps, [`MAX_INPUTS`] inputs, [`MAX_OUTPUTS`] outputs, [`MAX_DEPTH`] levels. An id is a lower-case letter followed by at most 62
 //! lower-case letters, digits, `_` and `-`; the names of inputs and outputs
 //! follow the same rule but for upper-case letters, which they may hold too. A
 //! duration is a whole number and one of `ms`, `s`, `m`, `h`: `250ms`.
 
+mod bounds;
 mod check;
 mod cycle;
 mod duration;
@@ -23,6 +24,7 @@ use std::{
     time::Duration,
 };
 
+pub use bounds::{MAX_BYTES, MAX_VALUES};
 pub use input::{Format, Input, Kind};
 
 use crate::{
@@ -145,20 +147,22 @@ pub enum Backoff {
 ///
 /// # Errors
 ///
-/// Every violation found, sorted by place.
+/// The violations found, sorted by place; of more than a hundred not all.
 pub fn validate(
     definition: &Json,
     toolbox: &impl Toolbox,
     expressions: &impl Expressions,
 ) -> Result<Definition, Vec<Violation>> {
-    let (definition, mut violations) = read::read(definition, expressions);
-    check::tools(&definition, toolbox, expressions, &mut violations);
-    if violations.is_empty() {
-        return Ok(definition);
+    if let Some(detail) = bounds::exceeded(definition) {
+        return Err(vec![Violation::new("", detail)]);
     }
-    violations.sort();
-    violations.dedup();
-    Err(violations)
+    let (definition, mut reader) = read::read(definition, expressions);
+    check::tools(&definition, toolbox, expressions, &mut reader);
+    if reader.is_empty() {
+        Ok(definition)
+    } else {
+        Err(reader.told())
+    }
 }
 
 impl Definition {

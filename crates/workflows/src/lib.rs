@@ -19,6 +19,7 @@ mod pipeline;
 pub mod ports;
 mod run;
 mod service;
+mod size;
 mod tool;
 
 pub use error::{Error, Result, Violation};
@@ -28,7 +29,7 @@ pub use model::*;
 pub use pipeline::Pipeline;
 pub use run::{LogEntry, LogLine, Run, RunError, StepError, StepRun};
 pub use service::{
-    Actor, Adapters, Call, Definitions, NewPipeline, PipelineChanges, Prepared, Reaped, Service,
-    Settings,
+    Actor, Adapters, Call, Definitions, Move, NewPipeline, PipelineChanges, Prepared, Reaped,
+    Service, Settings,
 };
 pub use tool::{Cancellation, Invocation, Log, Outcome, ToolError, ToolSpec};

@@ -8,6 +8,7 @@
 
 use std::{
     error, fmt,
+    pin::Pin,
     time::{Duration, SystemTime},
 };
 
@@ -17,6 +18,26 @@ use crate::{
     ToolError, ToolSpec, Violation, WorkerId,
     engine::{Changes, Claim, RunState, StepRow},
 };
+
+/// How many bytes of documents a page of a list holds. One that would hold more ends earlier, but not
+/// before its first item; the documents of one item more may be read beside.
+pub const PAGE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// A slice that ends before a page has more than [`PAGE_BYTES`], by how many bytes
+/// of documents each of its items has, in order.
+pub fn bounded<S: Clone>(slice: &Slice<S>, bytes: &[i64]) -> Slice<S> {
+    let mut left = PAGE_BYTES;
+    let fitting = bytes.iter().take_while(|bytes| {
+        let rest = left.checked_sub(bytes.unsigned_abs());
+        left = rest.unwrap_or_default();
+        rest.is_some()
+    });
+    let fitting = u32::try_from(fitting.count()).unwrap_or(u32::MAX);
+    Slice {
+        limit: fitting.max(1).min(slice.limit),
+        ..slice.clone()
+    }
+}
 
 /// What a transaction may touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +114,8 @@ pub struct StepResult {
 ///
 /// A pool of connections implements it, and then each call stands alone; a
 /// [`Transaction`] implements it too, and then the calls share one commit.
+///
+/// What it lists comes in pages of at most [`PAGE_BYTES`].
 ///
 /// Of the step runs, the hot and narrow columns ([`StepRow`]) are kept apart
 /// from the documents ([`StepValues`], the items of fan-outs): what is done at
@@ -204,13 +227,15 @@ pub trait Repository: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<Json>>> + Send;
 
     /// What expressions may read of these steps of a run, in any order; those
-    /// that do not exist are left out.
+    /// that do not exist are left out. `None` if their documents are larger than
+    /// `max_bytes` together, as compact JSON, give or take white space.
     fn find_step_results(
         &self,
         organization: OrganizationId,
         run: RunId,
         steps: &[String],
-    ) -> impl Future<Output = Result<Vec<StepResult>>> + Send;
+        max_bytes: u64,
+    ) -> impl Future<Output = Result<Option<Vec<StepResult>>>> + Send;
 
     /// One item of the list that a step run fans out over.
     fn find_item(
@@ -358,16 +383,26 @@ pub trait Expressions: Send + Sync + 'static {
 
     /// Fills in a template: every string in it that is one expression becomes
     /// the value of that, whatever its type, and every other expression becomes
-    /// text. A template without expressions is its own value.
+    /// text. A template without expressions is its own value. What it took is
+    /// added to `work`, and so counts against the bound of those that come after.
     ///
     /// # Errors
     ///
     /// An [`ExpressionError`] if an expression fails or exceeds a bound.
-    fn evaluate(&self, template: &Json, scope: &Json) -> Result<Json, ExpressionError>;
+    fn evaluate(
+        &self,
+        template: &Json,
+        scope: &Json,
+        work: &mut Work,
+    ) -> Result<Json, ExpressionError>;
 
     /// Whether a value counts as true.
     fn truthy(&self, value: &Json) -> bool;
 }
+
+/// What templates that are filled in together took so far, in units of the language's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work(pub u64);
 
 /// Where a template uses a name of its scope: `{{ steps.split.output[0] }}` at
 /// `/text` gives `steps`, `split`, `output`.
@@ -401,3 +436,36 @@ pub trait Wakeups: Send + Sync + 'static {
     /// Wakes workers up. Never blocks, and never fails where anyone could tell.
     fn wake(&self);
 }
+
+/// Threads for work that keeps a processor busy, apart from those that everybody waits on.
+pub trait Pool: Send + Sync + 'static {
+    /// Does the work once there is room for it, and ends when it is done.
+    ///
+    /// # Errors
+    ///
+    /// [`Unfinished`].
+    fn run(
+        &self,
+        work: Box<dyn FnOnce() + Send>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Unfinished>> + Send + '_>>;
+}
+
+/// Why nothing came of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfinished {
+    /// It took too long. Nobody waits for it any more.
+    TimedOut,
+    /// It broke down.
+    Broken,
+}
+
+impl fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TimedOut => "it takes too long to work out",
+            Self::Broken => "it broke down",
+        })
+    }
+}
+
+impl error::Error for Unfinished {}

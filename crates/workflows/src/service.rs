@@ -4,10 +4,10 @@
 mod advance;
 mod definitions;
 mod pipelines;
+mod pool;
 mod prepare;
 mod runs;
 mod scope;
-mod size;
 mod work;
 
 use std::{
@@ -19,9 +19,10 @@ use std::{
 use crate::{
     Clock, Event, Ids, OrganizationId, Recorded, UserId,
     engine::Policy,
-    ports::{Expressions, Store, Toolbox, Wakeups},
+    ports::{Expressions, Pool, Store, Toolbox, Wakeups},
 };
 
+pub use advance::Move;
 pub use definitions::Definitions;
 pub use pipelines::{NewPipeline, PipelineChanges};
 pub use prepare::{Call, Prepared};
@@ -44,9 +45,11 @@ pub struct Settings {
     pub lease: Duration,
     /// How long one call of a tool may take, where the step does not say it.
     pub step_timeout: Duration,
-    /// How large the input and the output of a step, and the output of a run,
-    /// may be, in bytes of compact JSON.
+    /// How large the input and the output of a step, and those of a run, may be,
+    /// in bytes of compact JSON.
     pub max_value_bytes: u64,
+    /// How large the results of the steps that a step reads may be together.
+    pub max_results_bytes: u64,
     /// How many items a step may fan out over.
     pub max_items: u32,
     /// How long a line of a log, or the message of an error, may be; what is longer is cut off.
@@ -61,6 +64,7 @@ impl Default for Settings {
             lease: Duration::from_secs(12),
             step_timeout: Duration::from_mins(5),
             max_value_bytes: 4 * 1024 * 1024,
+            max_results_bytes: 8 * 1024 * 1024,
             max_items: 10_000,
             max_message_bytes: 8 * 1024,
             policy: Policy::default(),
@@ -82,9 +86,11 @@ pub struct Service<A: Adapters> {
     /// Keeps what workflows owns.
     pub store: A::Store,
     /// The tools that steps may call.
-    pub toolbox: A::Toolbox,
+    pub toolbox: Arc<A::Toolbox>,
     /// The language of expressions.
-    pub expressions: A::Expressions,
+    pub expressions: Arc<A::Expressions>,
+    /// Where definitions are checked and expressions evaluated.
+    pub pool: Arc<dyn Pool>,
     /// Wakes workers up.
     pub wakeups: Arc<dyn Wakeups>,
     /// Tells the time.

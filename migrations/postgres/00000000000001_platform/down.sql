@@ -1,2 +1,2 @@
-DROP TABLE idempotency_keys, events;
+DROP TABLE idempotency_keys, leases, events;
 DROP FUNCTION archesai_refuse, archesai_fence;

@@ -26,7 +26,8 @@ END
 $$;
 
 -- The event log: append-only, the outbox that is published from, and the audit trail. Documents
--- that must be given back as they were put are `json`, which keeps their text.
+-- that must be given back as they were put are `json`, which keeps their text. Places are given out
+-- before transactions commit; by its transaction can be told what became visible since.
 CREATE TABLE events (
     sequence bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     id uuid NOT NULL UNIQUE,
@@ -37,19 +38,28 @@ CREATE TABLE events (
     kind text NOT NULL,
     payload json NOT NULL,
     occurred_at timestamptz NOT NULL,
-    published_at timestamptz
+    published_at timestamptz,
+    transaction bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint
 );
 
 CREATE INDEX events_unpublished ON events (sequence) WHERE published_at IS NULL;
 CREATE INDEX events_aggregate ON events (aggregate_id, sequence);
 CREATE INDEX events_organization ON events (organization_id, sequence);
+CREATE INDEX events_transaction ON events (transaction);
 SELECT archesai_fence('events');
 
 -- What was said is not unsaid: only the mark of publication may change.
 CREATE TRIGGER events_append_only BEFORE UPDATE OF
     sequence, id, organization_id, actor_id, aggregate_kind, aggregate_id, kind, payload,
-    occurred_at ON events
+    occurred_at, transaction ON events
 FOR EACH STATEMENT EXECUTE FUNCTION archesai_refuse('events are append-only');
+
+-- What one node at a time may do, and until when it is the one.
+CREATE TABLE leases (
+    name text PRIMARY KEY,
+    holder uuid NOT NULL,
+    until timestamptz NOT NULL
+);
 
 -- Requests that must take effect once, by the digest of who asked, what, and their key.
 CREATE TABLE idempotency_keys (

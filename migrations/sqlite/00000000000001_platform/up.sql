@@ -18,10 +18,16 @@ CREATE INDEX events_organization ON events (organization_id, sequence);
 
 -- What was said is not unsaid: only the mark of publication may change.
 CREATE TRIGGER events_append_only BEFORE UPDATE ON events
-WHEN OLD.id IS NOT NEW.id OR OLD.organization_id IS NOT NEW.organization_id
+WHEN OLD.sequence IS NOT NEW.sequence OR OLD.id IS NOT NEW.id
+    OR OLD.organization_id IS NOT NEW.organization_id
     OR OLD.actor_id IS NOT NEW.actor_id OR OLD.aggregate_kind IS NOT NEW.aggregate_kind
     OR OLD.aggregate_id IS NOT NEW.aggregate_id OR OLD.kind IS NOT NEW.kind
     OR OLD.payload IS NOT NEW.payload OR OLD.occurred_at IS NOT NEW.occurred_at
+BEGIN
+    SELECT RAISE(ABORT, 'events are append-only');
+END;
+
+CREATE TRIGGER events_stay BEFORE DELETE ON events
 BEGIN
     SELECT RAISE(ABORT, 'events are append-only');
 END;

@@ -95,18 +95,21 @@ CREATE TABLE chunks (
 CREATE INDEX chunks_embed_due ON chunks (embedding_model, embed_due);
 
 -- Apart from the passages, so that comparing vectors does not read texts. A
--- vector has unit length and is kept as little-endian numbers of 32 bits.
+-- vector has unit length and is kept as little-endian numbers of 32 bits. Its
+-- code has a bit for each number, set where that is not negative: what is near
+-- by the codes is looked for in the index alone, and then compared exactly.
 CREATE TABLE chunk_embeddings (
     chunk INTEGER PRIMARY KEY NOT NULL REFERENCES chunks (sequence) ON DELETE CASCADE,
     id BLOB NOT NULL CHECK (length(id) = 16),
     organization_id BLOB NOT NULL CHECK (length(organization_id) = 16),
     artifact_id BLOB NOT NULL CHECK (length(artifact_id) = 16),
     model INTEGER NOT NULL REFERENCES embedding_models (id),
+    code BLOB NOT NULL,
     vector BLOB NOT NULL
 ) STRICT;
 
-CREATE INDEX chunk_embeddings_organization_id
-    ON chunk_embeddings (organization_id, model, artifact_id);
+CREATE INDEX chunk_embeddings_code
+    ON chunk_embeddings (organization_id, model, artifact_id, code);
 
 -- The words of the passages. The texts themselves stay where they are.
 CREATE VIRTUAL TABLE chunks_fts USING fts5 (

@@ -1,5 +1,6 @@
 //! Starting servers and talking to them.
 
+mod backends;
 mod client;
 pub(crate) mod raw;
 mod server;
@@ -10,7 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub(crate) use client::{Answer, Client, Secrets, User};
+pub(crate) use backends::Backends;
+pub(crate) use client::{Answer, Client, PASSWORD, Secrets, User};
 pub(crate) use server::{Server, program};
 
 /// Asks until there is an answer; gives up after some time.

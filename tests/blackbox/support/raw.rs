@@ -56,7 +56,15 @@ impl Raw {
         reading.await.expect("the answer comes")
     }
 
-    async fn read(&mut self) -> Option<Reply> {
+    /// Reads the head of an answer that has no body, in lower case; `None` if the connection ends
+    /// before it begins.
+    pub(crate) async fn head(&mut self) -> Option<String> {
+        let (head, rest) = self.read_head().await?;
+        assert!(rest.is_empty(), "a body came with it");
+        Some(head)
+    }
+
+    async fn read_head(&mut self) -> Option<(String, Vec<u8>)> {
         let mut bytes = Vec::new();
         let end = loop {
             if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -67,8 +75,12 @@ impl Raw {
                 return None;
             }
         };
-        let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
-        let mut body = bytes.split_off(end);
+        let rest = bytes.split_off(end);
+        Some((String::from_utf8_lossy(&bytes).to_lowercase(), rest))
+    }
+
+    async fn read(&mut self) -> Option<Reply> {
+        let (head, mut body) = self.read_head().await?;
         let length = head.split("\r\ncontent-length: ").nth(1);
         let length: usize = length.map_or(0, |rest| {
             rest.split("\r\n").next().unwrap().parse().unwrap()

@@ -12,7 +12,7 @@ use std::{
 
 use tempfile::{NamedTempFile, TempDir};
 
-use super::{Client, Secrets, User, client::PASSWORD};
+use super::{Backends, Client, Secrets, User, client::PASSWORD};
 
 /// How long a start may take on a busy machine.
 const START: Duration = Duration::from_secs(30);
@@ -23,6 +23,7 @@ pub(crate) struct Server {
     folder: TempDir,
     log: NamedTempFile,
     settings: Vec<(String, String)>,
+    _backends: Backends,
     child: Child,
     secrets: Secrets,
     pub(crate) url: String,
@@ -38,13 +39,16 @@ impl Server {
     pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let settings: Vec<_> = settings.iter().map(owned).collect();
+        let backends = Backends::of_this_run();
+        let settings = settings.iter().map(owned).chain(backends.settings());
+        let settings: Vec<_> = settings.collect();
         let log = NamedTempFile::new().unwrap();
         let (child, url) = spawn(&folder, &log, &settings);
         Self {
             folder,
             log,
             settings,
+            _backends: backends,
             child,
             secrets: Secrets::default(),
             url,

@@ -30,7 +30,7 @@ const SHARED: [Shared; 2] = [
         path: "crates/http/src/erased.gen.rs",
         about: "What every request passes, behind pointers: no handler sees which adapters there are.",
         ports: &[
-            ("events", &["EventLog"]),
+            ("events", &["History"]),
             ("idempotency", &["IdempotencyKeys"]),
             ("limits", &["RateLimiter"]),
         ],
@@ -39,7 +39,16 @@ const SHARED: [Shared; 2] = [
         path: "crates/server/src/erased/platform.gen.rs",
         about: "How nodes hear of each other, behind pointers, so that configuration can choose the adapters.",
         ports: &[
-            ("events", &["Publisher", "Subscriber", "Subscription"]),
+            (
+                "events",
+                &[
+                    "Changes",
+                    "Outbox",
+                    "Publisher",
+                    "Subscriber",
+                    "Subscription",
+                ],
+            ),
             ("wakeups", &["Wake"]),
         ],
     },

@@ -7,9 +7,9 @@ use std::{
 };
 
 use archesai_auth::{
-    ApiKey, ApiKeyId, Email, Error, OrganizationId, Recorded, Result, Session, SessionId, User,
-    UserId,
-    ports::{Repository, SigningKey, Store, TokenDigest, Transaction},
+    ApiKey, ApiKeyId, CursorKey, Email, Error, OrganizationId, Page, Recorded, Result, Session,
+    SessionId, Slice, User, UserId,
+    ports::{Repository, SigningKey, Sort, Store, TokenDigest, Transaction, cursor},
 };
 
 /// Everything that auth keeps. A transaction is another of these, with a copy of
@@ -67,6 +67,28 @@ impl Memory {
             .cloned()
             .collect()
     }
+}
+
+/// A slice of a list, in the order of when things came into being and of their ids.
+fn page<T>(
+    mut items: Vec<T>,
+    slice: &Slice<Sort>,
+    place: impl Fn(&T) -> (SystemTime, u128),
+) -> Page<T> {
+    items.sort_by_key(&place);
+    if slice.descending {
+        items.reverse();
+    }
+    if let Some(after) = &slice.after
+        && let CursorKey::Time(time) = after.key
+    {
+        let last = (time, after.id);
+        items.retain(|item| place(item) != last && (place(item) < last) == slice.descending);
+    }
+    Page::from_rows(items, slice.limit, |last| {
+        let (time, id) = place(last);
+        cursor(time, id)
+    })
 }
 
 impl Repository for Memory {
@@ -167,10 +189,14 @@ impl Repository for Memory {
         Ok(known && tables.replace(session, new))
     }
 
-    async fn list_sessions(&self, user: UserId, now: SystemTime) -> Result<Vec<Session>> {
-        let mut live = self.sessions(|found| found.user_id == user && found.expires_at > now);
-        live.sort_by_key(|session| std::cmp::Reverse((session.created_at, session.id)));
-        Ok(live)
+    async fn list_sessions(
+        &self,
+        user: UserId,
+        now: SystemTime,
+        slice: &Slice<Sort>,
+    ) -> Result<Page<Session>> {
+        let live = self.sessions(|found| found.user_id == user && found.expires_at > now);
+        Ok(page(live, slice, |one| (one.created_at, one.id.0)))
     }
 
     async fn delete_session(&self, id: SessionId) -> Result<bool> {
@@ -202,13 +228,13 @@ impl Repository for Memory {
         &self,
         organization: OrganizationId,
         user: UserId,
-    ) -> Result<Vec<ApiKey>> {
+        slice: &Slice<Sort>,
+    ) -> Result<Page<ApiKey>> {
         let tables = self.tables();
         let keys = tables.api_keys.values().map(|(key, _)| key);
         let of_user = |key: &&ApiKey| key.organization_id == organization && key.user_id == user;
-        let mut keys: Vec<ApiKey> = keys.filter(of_user).cloned().collect();
-        keys.sort_by_key(|key| std::cmp::Reverse((key.created_at, key.id)));
-        Ok(keys)
+        let keys = keys.filter(of_user).cloned().collect();
+        Ok(page(keys, slice, |key| (key.created_at, key.id.0)))
     }
 
     async fn delete_api_key(

@@ -1,21 +1,28 @@
 //! Making, seeing and taking back API keys.
 
 use crate::{
-    ApiKey, ApiKeyId, Cache, Error, Event, NewApiKey, OrganizationId, Result, Service, UserId,
-    ports::{OpaqueTokens, Repository, Store, Transaction},
+    ApiKey, ApiKeyId, Cache, Error, Event, NewApiKey, OrganizationId, Page, Result, Service, Slice,
+    UserId,
+    ports::{OpaqueTokens, Repository, Sort, Store, Transaction},
     service::Adapters,
     user::check_name,
 };
 
 /// What API keys begin with, so that people and scanners recognise them. The id
 /// of the key follows in hexadecimal digits, then its secret.
-pub(super) const PREFIX: &str = "ark_";
+const PREFIX: &str = "ark_";
 
 /// How many digits an id has.
 const ID_DIGITS: usize = 32;
 
 /// How much of a key is kept in clear for people to recognise it by.
 const SHOWN: usize = PREFIX.len() + 12;
+
+/// Whether a token is or pretends to be an API key: what else there is can be told
+/// good from bad without the store.
+pub fn is_api_key(token: &str) -> bool {
+    token.starts_with(PREFIX)
+}
 
 /// Which API key a token is of, if it is one at all.
 pub(super) fn id_in(token: &str) -> Option<ApiKeyId> {
@@ -80,13 +87,14 @@ impl<A: Adapters> Service<A> {
         Ok((key, token))
     }
 
-    /// The API keys of a user in an organization, newest first.
+    /// The API keys of a user in an organization.
     pub async fn api_keys_of(
         &self,
         organization: OrganizationId,
         user: UserId,
-    ) -> Result<Vec<ApiKey>> {
-        self.store.list_api_keys(organization, user).await
+        slice: &Slice<Sort>,
+    ) -> Result<Page<ApiKey>> {
+        self.store.list_api_keys(organization, user, slice).await
     }
 
     /// Takes an API key back: it is refused from now on.

@@ -16,7 +16,7 @@ impl<A: Adapters> Service<A> {
     ///
     /// [`Error::InvalidToken`]
     pub async fn authenticate(&self, token: &str) -> Result<Identity> {
-        if token.starts_with(api_keys::PREFIX) {
+        if api_keys::is_api_key(token) {
             return self.authenticate_api_key(token).await;
         }
         let claims = self.access_tokens.verify(token, self.clock.now())?;

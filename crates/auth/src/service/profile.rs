@@ -3,12 +3,15 @@
 use std::fmt;
 
 use crate::{
-    Cache, Error, Event, Result, Service, SessionId, User, UserId,
-    ports::{Passwords, Repository, Store, Transaction},
+    Cache, Error, Event, Result, Service, SessionId, Slice, User, UserId,
+    ports::{Passwords, Repository, Sort, Store, Transaction},
     read_through,
     service::{Adapters, sign_in::still_has},
     user::{check_name, check_password},
 };
+
+/// How many sessions are read at once to be ended.
+const ENDED_AT_ONCE: u32 = 100;
 
 /// What a user wants changed; `None` leaves a thing as it is.
 #[derive(Clone, Debug, Default)]
@@ -100,17 +103,42 @@ impl<A: Adapters> Service<A> {
         transaction.update_password_hash(user, &hash).await?;
         let event = Event::UserPasswordChanged { user_id: user };
         transaction.record(&self.event(None, user, event)).await?;
-        let mut others = transaction.list_sessions(user, self.clock.now()).await?;
-        others.retain(|session| Some(session.id) != keep);
-        for session in &others {
-            self.delete_session(&transaction, session, Some(user), "password_changed")
-                .await?;
-        }
+        let ended = self.end_others(&transaction, user, keep).await?;
         transaction.commit().await?;
-        for session in others {
-            self.forget_session(session.id).await;
+        for session in ended {
+            self.forget_session(session).await;
         }
         Ok(())
+    }
+
+    /// Ends the sessions of a user but one, after a change of password.
+    async fn end_others(
+        &self,
+        transaction: &impl Transaction,
+        user: UserId,
+        keep: Option<SessionId>,
+    ) -> Result<Vec<SessionId>> {
+        let now = self.clock.now();
+        let mut slice = Slice {
+            limit: ENDED_AT_ONCE,
+            after: None,
+            sort: Sort::CreatedAt,
+            descending: false,
+        };
+        let mut ended = Vec::new();
+        loop {
+            let page = transaction.list_sessions(user, now, &slice).await?;
+            let others = page.items.iter().filter(|other| Some(other.id) != keep);
+            for other in others {
+                self.delete_session(transaction, other, Some(user), "password_changed")
+                    .await?;
+                ended.push(other.id);
+            }
+            slice.after = page.next;
+            if slice.after.is_none() {
+                return Ok(ended);
+            }
+        }
     }
 
     /// Drops what this node remembers of a user who changed on another node.

@@ -1,8 +1,8 @@
 //! Seeing and ending sessions.
 
 use crate::{
-    Cache, Error, Event, Result, Service, Session, SessionId, UserId,
-    ports::{Repository, Store, Transaction},
+    Cache, Error, Event, Page, Result, Service, Session, SessionId, Slice, UserId,
+    ports::{Repository, Sort, Store, Transaction},
     service::Adapters,
 };
 
@@ -10,9 +10,10 @@ use crate::{
 const SWEPT_AT_ONCE: u32 = 100;
 
 impl<A: Adapters> Service<A> {
-    /// The live sessions of a user, newest first.
-    pub async fn sessions_of(&self, user: UserId) -> Result<Vec<Session>> {
-        self.store.list_sessions(user, self.clock.now()).await
+    /// The live sessions of a user.
+    pub async fn sessions_of(&self, user: UserId, slice: &Slice<Sort>) -> Result<Page<Session>> {
+        let now = self.clock.now();
+        self.store.list_sessions(user, now, slice).await
     }
 
     /// Ends a session of a user: its tokens are refused from now on.

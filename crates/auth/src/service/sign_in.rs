@@ -3,7 +3,8 @@
 use std::{fmt, time::Duration, time::SystemTime, time::UNIX_EPOCH};
 
 use crate::{
-    Claims, Email, Error, Event, OrganizationId, Result, Service, Session, SessionId, User, UserId,
+    Claims, Email, Error, Event, OrganizationId, Result, Service, Session, SessionId, Settings,
+    User, UserId,
     ports::{
         AccessTokens, Memberships, OpaqueTokens, Passwords, Repository, Store, TokenDigest,
         Transaction,
@@ -150,7 +151,7 @@ impl<A: Adapters> Service<A> {
             session.active_organization_id = self.memberships.home(&user).await?;
         }
         session.refreshed_at = now;
-        session.expires_at = now + self.settings.session_ttl;
+        session.expires_at = self.end_of_session(session.created_at, now);
         let token = self.opaque_tokens.generate(REFRESH_PREFIX);
         let new = self.opaque_tokens.digest(&token);
         // Before the old token is spent: what fails after that, the client cannot repeat.
@@ -272,7 +273,7 @@ impl<A: Adapters> Service<A> {
             user_agent: user_agent.map(|text| text.chars().take(MAX_USER_AGENT).collect()),
             created_at: now,
             refreshed_at: now,
-            expires_at: now + self.settings.session_ttl,
+            expires_at: self.end_of_session(now, now),
         };
         let token = self.opaque_tokens.generate(REFRESH_PREFIX);
         let digest = self.opaque_tokens.digest(&token);
@@ -291,6 +292,16 @@ impl<A: Adapters> Service<A> {
             .await?;
         transaction.commit().await?;
         Ok(signed_in)
+    }
+
+    /// When a session ends that was opened and is refreshed at these times.
+    fn end_of_session(&self, opened: SystemTime, refreshed: SystemTime) -> SystemTime {
+        let Settings {
+            session_ttl,
+            session_max_ttl,
+            ..
+        } = self.settings;
+        (refreshed + session_ttl).min(opened + session_max_ttl)
     }
 
     async fn signed_in(

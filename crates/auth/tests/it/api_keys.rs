@@ -1,6 +1,7 @@
 //! API keys.
 
 use archesai_auth::{ApiKeyId, Error, NewApiKey, OrganizationId, Scope, UserId};
+use archesai_conformance::auth::whole;
 
 use super::{DAY, kinds, program};
 
@@ -24,8 +25,8 @@ async fn a_key_speaks_for_its_maker_within_its_scopes() {
     assert_eq!(key.scopes, [Scope::ContentRead, Scope::WorkflowsRun]);
     assert!(token.starts_with(&key.prefix) && token.len() > 2 * key.prefix.len());
     assert_eq!(kinds(&program), ["api_key.created"]);
-    let keys = program.auth.api_keys_of(PLACE, ADA).await.unwrap();
-    assert_eq!(keys, std::slice::from_ref(&key));
+    let keys = program.auth.api_keys_of(PLACE, ADA, &whole()).await;
+    assert_eq!(keys.unwrap().items, std::slice::from_ref(&key));
 
     // From the store, and then from the cache.
     for _ in 0..2 {

@@ -1,6 +1,7 @@
 //! What users see and change of themselves.
 
 use archesai_auth::{Error, PasswordChange, UserChanges, UserId};
+use archesai_conformance::auth::whole;
 
 use super::{kinds, last_reason, program};
 
@@ -89,4 +90,24 @@ async fn a_new_password_ends_every_other_session() {
     let old = program.login(user, "first password").await;
     assert!(matches!(old, Err(Error::WrongCredentials)));
     program.login(user, "second password").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_change_of_password_ends_however_many_sessions() {
+    let program = program();
+    let kept = program.register().await;
+    let user = &kept.user;
+    for _ in 0..150 {
+        program.login(user, "first password").await.unwrap();
+    }
+    let change = PasswordChange {
+        current: "first password".to_owned(),
+        new: "second password".to_owned(),
+    };
+    let changed = program
+        .auth
+        .change_password(user.id, Some(kept.session.id), change);
+    changed.await.unwrap();
+    let left = program.auth.sessions_of(user.id, &whole()).await.unwrap();
+    assert_eq!(left.items, [kept.session]);
 }

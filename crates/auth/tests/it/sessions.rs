@@ -1,6 +1,7 @@
 //! Seeing and ending sessions.
 
 use archesai_auth::Error;
+use archesai_conformance::auth::whole;
 
 use super::{DAY, kinds, last, last_reason, program};
 
@@ -11,8 +12,12 @@ async fn a_session_that_ends_takes_its_tokens_with_it() {
     let second = program.login(&first.user, "first password").await.unwrap();
     let user = first.user.id;
     let ids = async || -> Vec<_> {
-        let sessions = program.auth.sessions_of(user).await.unwrap();
-        sessions.into_iter().map(|session| session.id).collect()
+        let sessions = program.auth.sessions_of(user, &whole()).await.unwrap();
+        sessions
+            .items
+            .into_iter()
+            .map(|session| session.id)
+            .collect()
     };
     assert_eq!(ids().await, [second.session.id, first.session.id]);
     // It is remembered, and forgotten at once.
@@ -85,8 +90,8 @@ async fn what_has_expired_is_swept_and_told() {
 
     program.pass(29 * DAY);
     assert_eq!(program.auth.sweep_sessions().await.unwrap(), 151);
-    let left = program.auth.sessions_of(user.id).await.unwrap();
-    assert_eq!(left, [alive.session]);
+    let left = program.auth.sessions_of(user.id, &whole()).await.unwrap();
+    assert_eq!(left.items, [alive.session]);
     let ends = kinds(&program)
         .into_iter()
         .filter(|kind| *kind == "session.revoked");

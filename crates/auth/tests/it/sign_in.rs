@@ -193,3 +193,30 @@ async fn whoever_lost_their_place_goes_home_with_the_next_refresh() {
     assert!(matches!(copy, Err(Error::InvalidToken)));
     assert_eq!(last_reason(&program), "refresh_token_reused");
 }
+
+#[tokio::test]
+async fn a_session_ends_in_the_end_however_often_it_is_refreshed() {
+    let mut program = program();
+    program.auth.settings.session_max_ttl = 100 * DAY;
+    let mut signed_in = program.register().await;
+    let end = signed_in.session.created_at + 100 * DAY;
+    for expected in [45, 60, 75, 90, 100, 100] {
+        program.pass(15 * DAY);
+        signed_in = program
+            .auth
+            .refresh(&signed_in.refresh_token)
+            .await
+            .unwrap();
+        let expires = signed_in.session.expires_at;
+        assert_eq!(expires, signed_in.session.created_at + expected * DAY);
+    }
+    assert_eq!(signed_in.session.expires_at, end);
+    program.pass(10 * DAY);
+    let over = program.auth.refresh(&signed_in.refresh_token).await;
+    assert!(matches!(over, Err(Error::InvalidToken)), "{over:?}");
+    assert_eq!(program.auth.sweep_sessions().await.unwrap(), 1);
+
+    program.auth.settings.session_max_ttl = DAY;
+    let short = program.register().await.session;
+    assert_eq!(short.expires_at, short.created_at + DAY);
+}

@@ -6,7 +6,7 @@ use archesai_auth::{
 };
 use tokio::join;
 
-use super::program::Program;
+use super::{program::Program, whole};
 use crate::fresh;
 
 /// Runs every race.
@@ -44,8 +44,12 @@ async fn is_over<S: Store>(program: &Program<S>, signed_in: &SignedIn) {
 }
 
 async fn sessions<S: Store>(program: &Program<S>, user: &User) -> Vec<SessionId> {
-    let sessions = program.auth.sessions_of(user.id).await.unwrap();
-    sessions.into_iter().map(|session| session.id).collect()
+    let sessions = program.auth.sessions_of(user.id, &whole()).await.unwrap();
+    sessions
+        .items
+        .into_iter()
+        .map(|session| session.id)
+        .collect()
 }
 
 async fn a_password_change_beats_a_login<S: Store>(program: &Program<S>) {

@@ -20,7 +20,7 @@ use archesai_content::{
         Stored, TextExtractor, Wakeups,
     },
 };
-use archesai_platform::events::{EventLog, LoggedEvent};
+use archesai_platform::events::{LoggedEvent, Outbox};
 
 use super::{World, claim, model};
 use crate::fakes::{Gate, Hand, Shelf};
@@ -48,7 +48,7 @@ impl<S: Store> Adapters for Fakes<S> {
     type Wakeups = Counter;
 }
 
-impl<S: Store + EventLog + Clone> Program<S> {
+impl<S: Store + Outbox + Clone> Program<S> {
     pub(super) fn new(world: &World<S>) -> Self {
         let hand = Arc::new(Hand::default());
         let service = Service {

@@ -9,7 +9,7 @@ use archesai_content::{
     UserId,
     ports::{BlobReader, Claim, Passage},
 };
-use archesai_platform::events::EventLog;
+use archesai_platform::events::Outbox;
 
 use super::{
     Store, World, model,
@@ -35,14 +35,14 @@ fn searching(query: &str, mode: SearchMode) -> SearchRequest {
 }
 
 /// Runs one check, and takes away what it leaves.
-async fn run<S: Store + EventLog + Clone>(store: &S, check: impl AsyncFn(Program<S>)) {
+async fn run<S: Store + Outbox + Clone>(store: &S, check: impl AsyncFn(Program<S>)) {
     let world = World::new(store);
     check(Program::new(&world)).await;
     world.leave().await;
 }
 
 /// Runs every check.
-pub(super) async fn suite<S: Store + EventLog + Clone>(store: &S) {
+pub(super) async fn suite<S: Store + Outbox + Clone>(store: &S) {
     run(store, what_is_stored_is_found_in_every_mode).await;
     run(store, content_is_read_whole_and_in_ranges).await;
     run(store, an_upload_that_fails_leaves_nothing).await;
@@ -63,7 +63,7 @@ pub(super) async fn suite<S: Store + EventLog + Clone>(store: &S) {
     erasure::suite(store).await;
 }
 
-async fn what_is_stored_is_found_in_every_mode<S: Store + EventLog + Clone>(bench: Program<S>) {
+async fn what_is_stored_is_found_in_every_mode<S: Store + Outbox + Clone>(bench: Program<S>) {
     let new = NewArtifact {
         labels: vec!["zoo".to_owned(), "a".to_owned()],
         ..named("animals.html")
@@ -116,7 +116,7 @@ async fn what_is_stored_is_found_in_every_mode<S: Store + EventLog + Clone>(benc
     assert!(theirs.unwrap().is_empty());
 }
 
-async fn content_is_read_whole_and_in_ranges<S: Store + EventLog + Clone>(bench: Program<S>) {
+async fn content_is_read_whole_and_in_ranges<S: Store + Outbox + Clone>(bench: Program<S>) {
     let stored = bench.store_text("it", "0123456789").await;
     for (range, expected) in [
         (None, "0123456789"),
@@ -157,7 +157,7 @@ async fn content_is_read_whole_and_in_ranges<S: Store + EventLog + Clone>(bench:
     assert!(matches!(too_much, Err(Error::TooLarge { limit: 9 })));
 }
 
-async fn an_upload_that_fails_leaves_nothing<S: Store + EventLog + Clone>(mut bench: Program<S>) {
+async fn an_upload_that_fails_leaves_nothing<S: Store + Outbox + Clone>(mut bench: Program<S>) {
     bench.service.settings.max_bytes = 4;
     let mut upload = bench
         .service
@@ -202,7 +202,7 @@ async fn an_upload_that_fails_leaves_nothing<S: Store + EventLog + Clone>(mut be
     );
 }
 
-async fn what_an_upload_is_can_be_said_after_its_bytes<S: Store + EventLog + Clone>(
+async fn what_an_upload_is_can_be_said_after_its_bytes<S: Store + Outbox + Clone>(
     bench: Program<S>,
 ) {
     let early = NewArtifact {
@@ -231,7 +231,7 @@ async fn what_an_upload_is_can_be_said_after_its_bytes<S: Store + EventLog + Clo
     assert_eq!(bench.events("label.created").await, 1);
 }
 
-async fn bytes_of_an_upload_that_died_are_swept<S: Store + EventLog + Clone>(bench: Program<S>) {
+async fn bytes_of_an_upload_that_died_are_swept<S: Store + Outbox + Clone>(bench: Program<S>) {
     // What a process leaves that dies after the bytes were durable and before the row was.
     bench.put_blob("orphan");
     let due = bench.now() + bench.service.settings.upload_ttl;
@@ -247,7 +247,7 @@ async fn bytes_of_an_upload_that_died_are_swept<S: Store + EventLog + Clone>(ben
     assert!(bench.blobs().is_empty());
 }
 
-async fn deleting_makes_up_for_a_storage_that_is_down<S: Store + EventLog + Clone>(
+async fn deleting_makes_up_for_a_storage_that_is_down<S: Store + Outbox + Clone>(
     bench: Program<S>,
 ) {
     let kept = bench.store_text("kept", "kept").await;
@@ -275,7 +275,7 @@ async fn deleting_makes_up_for_a_storage_that_is_down<S: Store + EventLog + Clon
     assert_eq!(bench.events("artifact.deleted").await, 1);
 }
 
-async fn storing_twice_under_one_identity_stores_once<S: Store + EventLog + Clone>(
+async fn storing_twice_under_one_identity_stores_once<S: Store + Outbox + Clone>(
     bench: Program<S>,
 ) {
     let id = Some(ArtifactId(fresh()));
@@ -308,7 +308,7 @@ async fn storing_twice_under_one_identity_stores_once<S: Store + EventLog + Clon
     assert_eq!((bench.blobs().len(), bench.deletions().await), (1, 0));
 }
 
-async fn a_given_embedding_must_fit_those_it_is_compared_with<S: Store + EventLog + Clone>(
+async fn a_given_embedding_must_fit_those_it_is_compared_with<S: Store + Outbox + Clone>(
     bench: Program<S>,
 ) {
     let by = |dimensions: usize| SearchRequest {
@@ -343,7 +343,7 @@ async fn a_given_embedding_must_fit_those_it_is_compared_with<S: Store + EventLo
     assert!(none.is_empty());
 }
 
-async fn an_upload_that_ends_after_its_bytes_were_swept_leaves_none<S: Store + EventLog + Clone>(
+async fn an_upload_that_ends_after_its_bytes_were_swept_leaves_none<S: Store + Outbox + Clone>(
     bench: Program<S>,
 ) {
     let upload = bench.service.upload(bench.ours, ME, named("late")).await;
@@ -366,7 +366,7 @@ async fn an_upload_that_ends_after_its_bytes_were_swept_leaves_none<S: Store + E
     assert_eq!((bench.blobs().len(), bench.deletions().await), (0, 0));
 }
 
-async fn the_bytes_of_an_artifact_are_never_swept<S: Store + EventLog + Clone>(bench: Program<S>) {
+async fn the_bytes_of_an_artifact_are_never_swept<S: Store + Outbox + Clone>(bench: Program<S>) {
     let stored = bench.store_text("it", "text").await;
     for _ in 0..3 {
         bench.pass(bench.service.settings.upload_ttl);
@@ -376,7 +376,7 @@ async fn the_bytes_of_an_artifact_are_never_swept<S: Store + EventLog + Clone>(b
     assert_eq!(bytes.unwrap(), b"text");
 }
 
-async fn an_upload_must_come_to_an_end<S: Store + EventLog + Clone>(bench: Program<S>) {
+async fn an_upload_must_come_to_an_end<S: Store + Outbox + Clone>(bench: Program<S>) {
     let upload = bench.service.upload(bench.ours, ME, named("drip")).await;
     let mut upload = upload.unwrap();
     upload.write(b"1".to_vec()).await.unwrap();

@@ -1,12 +1,14 @@
 //! The documents of steps and of their items.
 
 use archesai_workflows::{
-    Json, Run, StepError, StepRunId, StepStatus,
+    Json, Page, Pipeline, Result, Run, Slice, StepError, StepRunId, StepStatus,
     engine::StepRow,
-    ports::{StepResult, StepValues, Store},
+    ports::{
+        PAGE_BYTES, PipelineSort, RunFilter, RunSort, StepResult, StepSort, StepValues, Store,
+    },
 };
 
-use super::{World, item, object, pending};
+use super::{World, item, object, pending, pipeline as pipeline_of, run as run_of, time};
 use crate::fresh;
 
 pub(super) async fn suite<S: Store>(world: &World<'_, S>) {
@@ -16,6 +18,8 @@ pub(super) async fn suite<S: Store>(world: &World<'_, S>) {
     an_item_is_found_by_its_place(world).await;
     items_are_joined_in_order(world).await;
     what_is_too_large_is_not_joined(world).await;
+    results_that_are_too_large_are_not_read(world).await;
+    pages_are_bounded(world).await;
 }
 
 fn values<S>(world: &World<'_, S>, step_run: StepRunId) -> StepValues {
@@ -130,8 +134,10 @@ async fn expressions_read_the_steps_they_name<S: Store>(world: &World<'_, S>) {
     world.store.put_values(&puts).await.unwrap();
     let read = async |organization, names: &[&str]| {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        let found = world.store.find_step_results(organization, run.id, &names);
-        let mut found = found.await.unwrap();
+        let found = world
+            .store
+            .find_step_results(organization, run.id, &names, 1_000);
+        let mut found = found.await.unwrap().unwrap();
         found.sort_by_key(|result| result.step.clone());
         found
     };
@@ -274,4 +280,119 @@ async fn what_is_too_large_is_not_joined<S: Store>(world: &World<'_, S>) {
     let joined = world.store.join_items(world.ours, step.id, u64::MAX).await;
     assert!(joined.unwrap());
     world.remove(&run).await;
+}
+
+async fn results_that_are_too_large_are_not_read<S: Store>(world: &World<'_, S>) {
+    let steps = [pending("one"), pending("two")];
+    let run = world.run(&steps).await;
+    let text = Json::from("é".repeat(100));
+    let puts = [0, 1].map(|index: usize| StepValues {
+        input: Some(Json::from("x".repeat(10_000))),
+        output: Some(text.clone()),
+        ..values(world, steps[index].id)
+    });
+    world.store.put_values(&puts).await.unwrap();
+    for (names, max_bytes, found) in [
+        (&["one", "two"][..], 404, Some(2)),
+        (&["one", "two"], 403, None),
+        (&["two"], 202, Some(1)),
+        (&["two"], 201, None),
+        (&[], 0, Some(0)),
+    ] {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let results = world
+            .store
+            .find_step_results(world.ours, run.id, &names, max_bytes);
+        let results = results.await.unwrap();
+        assert_eq!(results.map(|results| results.len()), found, "{max_bytes}");
+    }
+    world.remove(&run).await;
+}
+
+/// The lengths of the pages of a list that asks for more items than there are.
+async fn lengths<S: Copy, T>(
+    sort: S,
+    read: impl AsyncFn(&Slice<S>) -> Result<Page<T>>,
+) -> Vec<usize> {
+    let mut lengths = Vec::new();
+    let mut slice = Slice {
+        limit: 100,
+        after: None,
+        sort,
+        descending: false,
+    };
+    loop {
+        let page = read(&slice).await.unwrap();
+        lengths.push(page.items.len());
+        if page.next.is_none() {
+            return lengths;
+        }
+        slice.after = page.next;
+    }
+}
+
+async fn pages_are_bounded<S: Store>(world: &World<'_, S>) {
+    let bytes = usize::try_from(PAGE_BYTES).unwrap();
+    let large = |size: usize| object([("text", Json::from("x".repeat(size)))]);
+    let sizes = [bytes + 1, bytes / 4, bytes / 4, bytes - bytes / 8];
+    let expected = [1, 2, 1];
+
+    let steps = sizes.map(|size| pending(&format!("step_{size}_{}", fresh())));
+    let run = world.run(&steps).await;
+    let values = |(size, step): (usize, &StepRow)| StepValues {
+        input: Some(large(size / 2)),
+        output: Some(large(size / 2)),
+        ..values(world, step.id)
+    };
+    let mut steps = steps.to_vec();
+    steps.sort_by_key(|step| step.id);
+    let puts: Vec<_> = sizes.into_iter().zip(&steps).map(values).collect();
+    world.store.put_values(&puts).await.unwrap();
+    let read = async |slice: &_| world.store.list_steps(world.ours, run.id, slice).await;
+    assert_eq!(lengths(StepSort::CreatedAt, read).await, expected);
+    world.remove(&run).await;
+
+    let pipeline = world.pipeline().await;
+    for (at, size) in (0..).zip(sizes) {
+        let run = Run {
+            input: large(size),
+            created_at: time(at),
+            ..run_of(&pipeline)
+        };
+        world.store.insert_run(&run, &[]).await.unwrap();
+    }
+    let filter = RunFilter {
+        pipeline: Some(pipeline.id),
+        status: None,
+    };
+    let read = async |slice: &_| world.store.list_runs(world.ours, filter, slice).await;
+    assert_eq!(lengths(RunSort::CreatedAt, read).await, expected);
+    let delete = async |id| {
+        let deleted = world.store.delete_pipeline(world.ours, id).await;
+        assert!(deleted.unwrap());
+    };
+    delete(pipeline.id).await;
+
+    let mut pipelines = Vec::new();
+    for (at, size) in (0..).zip(sizes) {
+        let pipeline = Pipeline {
+            definition: large(size),
+            created_at: time(at),
+            updated_at: time(at),
+            ..pipeline_of(world.ours, &format!("p{at}"))
+        };
+        world.store.insert_pipeline(&pipeline).await.unwrap();
+        pipelines.push(pipeline.id);
+    }
+    for sort in [
+        PipelineSort::CreatedAt,
+        PipelineSort::UpdatedAt,
+        PipelineSort::Name,
+    ] {
+        let read = async |slice: &_| world.store.list_pipelines(world.ours, slice).await;
+        assert_eq!(lengths(sort, read).await, expected, "{sort:?}");
+    }
+    for id in pipelines {
+        delete(id).await;
+    }
 }

@@ -1,6 +1,6 @@
 //! Reading the state of runs, and writing what the engine decided about them.
 
-use archesai_platform::events::EventLog;
+use archesai_platform::events::{History, Outbox};
 use archesai_workflows::{
     Event, Json, OrganizationId, Recorded, Run, RunError, RunId, RunStatus, StepRunId, StepStatus,
     WorkerId,
@@ -11,7 +11,7 @@ use archesai_workflows::{
 use super::{World, item, object, pending, ready, row, time, unchanged};
 use crate::fresh;
 
-pub(super) async fn suite<S: Store + EventLog>(world: &World<'_, S>) {
+pub(super) async fn suite<S: Store + Outbox + History>(world: &World<'_, S>) {
     states_come_in_the_order_of_their_runs(world).await;
     items_come_with_their_run(world).await;
     a_locked_run_waits_for_nobody_else(world).await;
@@ -335,7 +335,7 @@ fn recorded(organization: OrganizationId, event: Event) -> Recorded {
     }
 }
 
-async fn events_are_kept_in_their_order<S: Store + EventLog>(world: &World<'_, S>) {
+async fn events_are_kept_in_their_order<S: Store + Outbox + History>(world: &World<'_, S>) {
     let run_id = RunId(fresh());
     let events = [
         Event::RunStarted { run_id },

@@ -16,7 +16,9 @@ use archesai_workflows::{
     NewPipeline, OrganizationId, Outcome, PipelineId, Prepared, Run, RunId, Service, Settings,
     ToolError, ToolSpec, UserId, Violation, WorkerId,
     engine::Claim,
-    ports::{ExpressionError, Expressions, Reference, Store, Toolbox, Wakeups},
+    ports::{
+        ExpressionError, Expressions, Pool, Reference, Store, Toolbox, Unfinished, Wakeups, Work,
+    },
 };
 
 use super::time;
@@ -43,8 +45,9 @@ impl<S: Store> Program<S> {
     pub fn new(store: S, organization: OrganizationId) -> Self {
         let service = Service {
             store,
-            toolbox: Echo::default(),
-            expressions: Paths,
+            toolbox: Arc::new(Echo::default()),
+            expressions: Arc::new(Paths),
+            pool: Arc::new(AtOnce),
             wakeups: Arc::new(Nobody),
             clock: Arc::new(Ticks::default()),
             ids: Arc::new(Fresh),
@@ -197,20 +200,25 @@ impl Expressions for Paths {
         Ok(references)
     }
 
-    fn evaluate(&self, template: &Json, scope: &Json) -> Result<Json, ExpressionError> {
+    fn evaluate(
+        &self,
+        template: &Json,
+        scope: &Json,
+        work: &mut Work,
+    ) -> Result<Json, ExpressionError> {
         Ok(match template {
             Json::Text(text) => match path(text) {
                 Some(path) => look_up(&path, scope)?,
                 None => template.clone(),
             },
             Json::Array(items) => {
-                let items = items.iter().map(|item| self.evaluate(item, scope));
+                let items = items.iter().map(|item| self.evaluate(item, scope, work));
                 Json::Array(items.collect::<Result<_, _>>()?)
             }
             Json::Object(members) => {
                 let members = members.iter();
-                let members =
-                    members.map(|(name, value)| Ok((name.clone(), self.evaluate(value, scope)?)));
+                let members = members
+                    .map(|(name, value)| Ok((name.clone(), self.evaluate(value, scope, work)?)));
                 Json::Object(members.collect::<Result<_, _>>()?)
             }
             other => other.clone(),
@@ -228,6 +236,19 @@ fn look_up(path: &[&str], scope: &Json) -> Result<Json, ExpressionError> {
         pointer: String::new(),
         message: format!("`{}` has no value", path.join(".")),
     })
+}
+
+/// Does work at once, where it is asked for.
+struct AtOnce;
+
+impl Pool for AtOnce {
+    fn run(
+        &self,
+        work: Box<dyn FnOnce() + Send>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Unfinished>> + Send + '_>> {
+        work();
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// A microsecond passes whenever somebody asks for the time, and databases keep

@@ -1,12 +1,12 @@
 //! Whole runs, by way of the service.
 
-use archesai_platform::events::EventLog;
+use archesai_platform::events::{History, Outbox};
 use archesai_workflows::{Json, RunStatus, StepStatus, WorkerId, ports::Store};
 
 use super::{World, object, program::Program};
 use crate::fresh;
 
-pub(super) async fn suite<S: Store + EventLog + Clone>(world: &World<'_, S>) {
+pub(super) async fn suite<S: Store + Outbox + History + Clone>(world: &World<'_, S>) {
     a_chain_is_run_to_its_end(world).await;
     a_fan_out_is_joined_by_several_workers(world).await;
     a_failed_item_stops_the_others(world).await;
@@ -57,7 +57,7 @@ fn numbers(count: i64) -> Json {
     Json::Array((0..count).map(Json::from).collect())
 }
 
-async fn a_chain_is_run_to_its_end<S: Store + EventLog + Clone>(world: &World<'_, S>) {
+async fn a_chain_is_run_to_its_end<S: Store + Outbox + History + Clone>(world: &World<'_, S>) {
     let program = program(world);
     let steps = vec![
         step("a", [with("{{ inputs.x }}")]),

@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use serde::{Deserialize, Serialize};
-use utoipa::{OpenApi, ToSchema};
+use utoipa::{IntoParams, OpenApi, ToSchema};
 use validator::Validate;
 
 use super::{UnknownValue, operations};
@@ -362,6 +362,40 @@ pub struct JsonWebKey {
     pub alg: String,
 }
 
+/// The query of `GET /v1/auth/sessions`.
+#[derive(Clone, Debug, Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListSessionsQuery {
+    /// At most this many items.
+    #[validate(range(min = 1, max = 100))]
+    #[param(minimum = 1, maximum = 100)]
+    pub limit: Option<i32>,
+    /// Where to go on, as `next_cursor` of the page before said.
+    #[validate(length(min = 1, max = 2000))]
+    #[param(min_length = 1, max_length = 2000)]
+    pub cursor: Option<String>,
+    /// What to sort by; the newest come first where it is not said.
+    pub sort: Option<super::common::CreationOrder>,
+}
+
+/// The query of `GET /v1/api-keys`.
+#[derive(Clone, Debug, Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListApiKeysQuery {
+    /// At most this many items.
+    #[validate(range(min = 1, max = 100))]
+    #[param(minimum = 1, maximum = 100)]
+    pub limit: Option<i32>,
+    /// Where to go on, as `next_cursor` of the page before said.
+    #[validate(length(min = 1, max = 2000))]
+    #[param(min_length = 1, max_length = 2000)]
+    pub cursor: Option<String>,
+    /// What to sort by; the newest come first where it is not said.
+    pub sort: Option<super::common::CreationOrder>,
+}
+
 /// The operations tagged `auth`, for the server to implement.
 pub trait AuthApi: 'static {
     /// Signs somebody up.
@@ -397,7 +431,11 @@ pub trait AuthApi: 'static {
     ) -> impl Future<Output = Result<Tokens, Problem>>;
 
     /// Lists one's own live sessions.
-    fn list_sessions(&self, caller: &Caller) -> impl Future<Output = Result<SessionPage, Problem>>;
+    fn list_sessions(
+        &self,
+        caller: &Caller,
+        query: ListSessionsQuery,
+    ) -> impl Future<Output = Result<SessionPage, Problem>>;
 
     /// Ends one of one's own sessions.
     fn revoke_session(
@@ -425,7 +463,11 @@ pub trait AuthApi: 'static {
     ) -> impl Future<Output = Result<(), Problem>>;
 
     /// Lists one's API keys in the active organization.
-    fn list_api_keys(&self, caller: &Caller) -> impl Future<Output = Result<ApiKeyPage, Problem>>;
+    fn list_api_keys(
+        &self,
+        caller: &Caller,
+        query: ListApiKeysQuery,
+    ) -> impl Future<Output = Result<ApiKeyPage, Problem>>;
 
     /// Makes an API key for the active organization.
     fn create_api_key(
@@ -606,10 +648,14 @@ async fn update_session<A: AuthApi>(
     path = "/v1/auth/sessions",
     operation_id = "list_sessions",
     tag = "auth",
+    params(
+        ListSessionsQuery,
+    ),
     responses(
-        (status = 200, description = "All of them; newest first.", content((SessionPage = "application/json"))),
+        (status = 200, description = "A page of sessions.", content((SessionPage = "application/json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
         (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
     ),
@@ -620,7 +666,8 @@ async fn list_sessions<A: AuthApi>(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let call = Call::open(&request, &operations::LIST_SESSIONS).await?;
-    let answer = api.list_sessions(call.caller()).await?;
+    let query: ListSessionsQuery = call.query()?;
+    let answer = api.list_sessions(call.caller(), query).await?;
     call.answer(StatusCode::OK, &answer)
 }
 
@@ -758,10 +805,14 @@ async fn change_password<A: AuthApi>(
     path = "/v1/api-keys",
     operation_id = "list_api_keys",
     tag = "auth",
+    params(
+        ListApiKeysQuery,
+    ),
     responses(
-        (status = 200, description = "All of them; newest first.", content((ApiKeyPage = "application/json"))),
+        (status = 200, description = "A page of API keys.", content((ApiKeyPage = "application/json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
         (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
     ),
@@ -772,7 +823,8 @@ async fn list_api_keys<A: AuthApi>(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let call = Call::open(&request, &operations::LIST_API_KEYS).await?;
-    let answer = api.list_api_keys(call.caller()).await?;
+    let query: ListApiKeysQuery = call.query()?;
+    let answer = api.list_api_keys(call.caller(), query).await?;
     call.answer(StatusCode::OK, &answer)
 }
 

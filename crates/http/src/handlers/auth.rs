@@ -5,13 +5,14 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use archesai_auth::{
     Adapters, ApiKey, ApiKeyId, Error, NewApiKey, OrganizationId, PasswordChange, Scope, Service,
-    SessionId, SignedIn, User, UserChanges, UserId, ports::AccessTokens,
+    SessionId, SignedIn, User, UserChanges, UserId,
+    ports::{AccessTokens, Sort},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
-use super::{time, token_lost};
-use crate::{Caller, Guest, Problem, Versioned, generated::auth as api};
+use super::{order, time, token_lost};
+use crate::{Caller, Guest, Problem, Versioned, generated::auth as api, page};
 
 /// The operations tagged `auth`.
 pub struct Auth<A: Adapters>(pub Arc<Service<A>>);
@@ -24,6 +25,7 @@ impl From<Error> for Problem {
             Error::WrongCredentials | Error::InvalidToken => Self::unauthorized(&error.to_string()),
             Error::NotFound | Error::NotAMember => Self::not_found(),
             Error::VersionConflict => Self::with_detail(StatusCode::PRECONDITION_FAILED, error),
+            Error::Busy => Self::busy(error),
             Error::Unavailable(cause) => Self::unavailable(cause),
             error => Self::unavailable(error),
         }
@@ -139,9 +141,15 @@ impl<A: Adapters> api::AuthApi for Auth<A> {
         Ok(tokens(switched.await?))
     }
 
-    async fn list_sessions(&self, caller: &Caller) -> Result<api::SessionPage, Problem> {
-        let sessions = self.0.sessions_of(caller.user_id).await?;
-        let data = sessions.into_iter().map(|session| api::Session {
+    async fn list_sessions(
+        &self,
+        caller: &Caller,
+        query: api::ListSessionsQuery,
+    ) -> Result<api::SessionPage, Problem> {
+        let (cursor, order) = (query.cursor.as_deref(), order(query.sort));
+        let slice = page::slice("sessions", query.limit, cursor, order, Sort::CreatedAt)?;
+        let page = self.0.sessions_of(caller.user_id, &slice).await?;
+        let data = page.items.into_iter().map(|session| api::Session {
             id: Uuid::from_u128(session.id.0),
             active_organization_id: Uuid::from_u128(session.active_organization_id.0),
             user_agent: session.user_agent,
@@ -152,7 +160,7 @@ impl<A: Adapters> api::AuthApi for Auth<A> {
         });
         Ok(api::SessionPage {
             data: data.collect(),
-            next_cursor: None,
+            next_cursor: page::encode("sessions", order, page.next),
         })
     }
 
@@ -199,12 +207,20 @@ impl<A: Adapters> api::AuthApi for Auth<A> {
         })
     }
 
-    async fn list_api_keys(&self, caller: &Caller) -> Result<api::ApiKeyPage, Problem> {
-        let keys = self.0.api_keys_of(organization(caller), caller.user_id);
-        let data = keys.await?.iter().map(api_key).collect::<Result<_, _>>()?;
+    async fn list_api_keys(
+        &self,
+        caller: &Caller,
+        query: api::ListApiKeysQuery,
+    ) -> Result<api::ApiKeyPage, Problem> {
+        let (cursor, order) = (query.cursor.as_deref(), order(query.sort));
+        let slice = page::slice("api_keys", query.limit, cursor, order, Sort::CreatedAt)?;
+        let keys = self
+            .0
+            .api_keys_of(organization(caller), caller.user_id, &slice);
+        let page = keys.await?;
         Ok(api::ApiKeyPage {
-            data,
-            next_cursor: None,
+            data: page.items.iter().map(api_key).collect::<Result<_, _>>()?,
+            next_cursor: page::encode("api_keys", order, page.next),
         })
     }
 

@@ -11,9 +11,8 @@ use std::sync::Arc;
 
 use actix_web::{HttpResponse, http::StatusCode, web};
 use archesai_content::{
-    Adapters, Artifact, ArtifactChanges, ArtifactFilter, ArtifactId, ArtifactSort, Cursor,
-    CursorKey, Error, LabelId, LabelSort, NewArtifact, OrganizationId, SearchFilter, SearchRequest,
-    Service, Slice, UserId,
+    Adapters, Artifact, ArtifactChanges, ArtifactFilter, ArtifactId, ArtifactSort, Error, LabelId,
+    LabelSort, NewArtifact, OrganizationId, SearchFilter, SearchRequest, Service, UserId,
 };
 use uuid::Uuid;
 
@@ -86,31 +85,20 @@ fn user(caller: &Caller) -> UserId {
     UserId(caller.user_id.0)
 }
 
-/// The slice a list asks for. `sorts` are the keys there are, each with its name.
-fn slice<S: Copy>(
-    list: &str,
-    limit: Option<i32>,
-    cursor: Option<&str>,
-    order: &str,
-    sorts: [(&str, S); 2],
-) -> Result<Slice<S>, Problem> {
-    let (name, descending) = page::direction(order);
-    let after: Option<Cursor> = page::decode(list, order, cursor)?;
-    let fits = |cursor: &Cursor| match cursor.key {
-        CursorKey::Text(_) => name == "name",
-        CursorKey::Time(_) => name == "created_at",
-    };
-    if !after.as_ref().is_none_or(fits) {
-        return Err(page::unknown());
+fn artifact_sort(order: api::ArtifactOrder) -> ArtifactSort {
+    use api::ArtifactOrder as Order;
+    match order {
+        Order::CreatedAt | Order::CreatedAtDescending => ArtifactSort::CreatedAt,
+        Order::Name | Order::NameDescending => ArtifactSort::Name,
     }
-    let [first, second] = sorts;
-    let sort = if second.0 == name { second.1 } else { first.1 };
-    Ok(Slice {
-        limit: page::limit(limit),
-        after,
-        sort,
-        descending,
-    })
+}
+
+fn label_sort(order: api::LabelOrder) -> LabelSort {
+    use api::LabelOrder as Order;
+    match order {
+        Order::CreatedAt | Order::CreatedAtDescending => LabelSort::CreatedAt,
+        Order::Name | Order::NameDescending => LabelSort::Name,
+    }
 }
 
 fn filter(query: &api::ListArtifactsQuery) -> Result<ArtifactFilter, Problem> {
@@ -193,19 +181,9 @@ impl<C: Adapters> ContentApi for Content<C> {
     ) -> Result<api::ArtifactPage, Problem> {
         let order = query
             .sort
-            .unwrap_or(api::ArtifactOrder::CreatedAtDescending)
-            .as_str();
-        let sorts = [
-            ("created_at", ArtifactSort::CreatedAt),
-            ("name", ArtifactSort::Name),
-        ];
-        let slice = slice(
-            "artifacts",
-            query.limit,
-            query.cursor.as_deref(),
-            order,
-            sorts,
-        )?;
+            .unwrap_or(api::ArtifactOrder::CreatedAtDescending);
+        let (cursor, sort) = (query.cursor.as_deref(), artifact_sort(order));
+        let slice = page::slice("artifacts", query.limit, cursor, order.as_str(), sort)?;
         let filter = filter(&query)?;
         let page = self
             .content
@@ -213,7 +191,7 @@ impl<C: Adapters> ContentApi for Content<C> {
         let page = page.await.map_err(in_query)?;
         Ok(api::ArtifactPage {
             data: page.items.into_iter().map(view::artifact).collect(),
-            next_cursor: page::encode("artifacts", order, page.next),
+            next_cursor: page::encode("artifacts", order.as_str(), page.next),
         })
     }
 
@@ -293,22 +271,16 @@ impl<C: Adapters> ContentApi for Content<C> {
         caller: &Caller,
         query: api::ListLabelsQuery,
     ) -> Result<api::LabelPage, Problem> {
-        let order = query
-            .sort
-            .unwrap_or(api::LabelOrder::CreatedAtDescending)
-            .as_str();
-        let sorts = [
-            ("name", LabelSort::Name),
-            ("created_at", LabelSort::CreatedAt),
-        ];
-        let slice = slice("labels", query.limit, query.cursor.as_deref(), order, sorts)?;
+        let order = query.sort.unwrap_or(api::LabelOrder::CreatedAtDescending);
+        let (cursor, sort) = (query.cursor.as_deref(), label_sort(order));
+        let slice = page::slice("labels", query.limit, cursor, order.as_str(), sort)?;
         let page = self
             .content
             .list_labels(organization(caller), &slice)
             .await?;
         Ok(api::LabelPage {
             data: page.items.into_iter().map(view::label).collect(),
-            next_cursor: page::encode("labels", order, page.next),
+            next_cursor: page::encode("labels", order.as_str(), page.next),
         })
     }
 

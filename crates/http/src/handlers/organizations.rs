@@ -6,17 +6,13 @@ use std::{collections::HashMap, sync::Arc};
 use actix_web::http::StatusCode;
 use archesai_auth::Email;
 use archesai_organizations::{
-    Adapters, Cursor, Error, Invitation, InvitationId, Member, MemberId, Membership, NewInvitation,
-    Organization, OrganizationId, Role, Service, Slice, UserId, ports::Sort,
+    Adapters, Error, Invitation, InvitationId, Member, MemberId, Membership, NewInvitation,
+    Organization, OrganizationId, Role, Service, UserId, ports::Sort,
 };
 use uuid::Uuid;
 
-use super::{time, token_lost};
-use crate::{
-    Caller, Problem, Versioned,
-    generated::{common::CreationOrder, organizations as api},
-    page,
-};
+use super::{order, time, token_lost};
+use crate::{Caller, Problem, Versioned, generated::organizations as api, page};
 
 /// The operations tagged `organizations`.
 pub struct Organizations<O: Adapters, A: archesai_auth::Adapters> {
@@ -111,23 +107,6 @@ fn invitation(found: Invitation) -> api::Invitation {
     }
 }
 
-/// The slice a list asks for, with the name of its order.
-fn slice(
-    list: &str,
-    limit: Option<i32>,
-    cursor: Option<&str>,
-    sort: Option<CreationOrder>,
-) -> Result<(Slice<Sort>, &'static str), Problem> {
-    let order = sort.unwrap_or(CreationOrder::CreatedAtDescending).as_str();
-    let slice = Slice {
-        limit: page::limit(limit),
-        after: page::decode::<Cursor>(list, order, cursor)?,
-        sort: Sort::CreatedAt,
-        descending: page::direction(order).1,
-    };
-    Ok((slice, order))
-}
-
 /// Which organization an operation works in; the gate read it from the path.
 fn place(caller: &Caller) -> OrganizationId {
     caller.organization_id
@@ -183,12 +162,8 @@ impl<O: Adapters, A: archesai_auth::Adapters> api::OrganizationsApi for Organiza
         caller: &Caller,
         query: api::ListOrganizationsQuery,
     ) -> Result<api::OrganizationPage, Problem> {
-        let (slice, order) = slice(
-            "organizations",
-            query.limit,
-            query.cursor.as_deref(),
-            query.sort,
-        )?;
+        let (cursor, order) = (query.cursor.as_deref(), order(query.sort));
+        let slice = page::slice("organizations", query.limit, cursor, order, Sort::CreatedAt)?;
         let page = self
             .organizations
             .memberships(user_id(caller), &slice)
@@ -254,7 +229,8 @@ impl<O: Adapters, A: archesai_auth::Adapters> api::OrganizationsApi for Organiza
         _id: Uuid,
         query: api::ListMembersQuery,
     ) -> Result<api::MemberPage, Problem> {
-        let (slice, order) = slice("members", query.limit, query.cursor.as_deref(), query.sort)?;
+        let (cursor, order) = (query.cursor.as_deref(), order(query.sort));
+        let slice = page::slice("members", query.limit, cursor, order, Sort::CreatedAt)?;
         let page = self.organizations.members_of(place(caller), &slice).await?;
         let data = self.members(page.items).await?.into_iter();
         Ok(api::MemberPage {
@@ -319,12 +295,8 @@ impl<O: Adapters, A: archesai_auth::Adapters> api::OrganizationsApi for Organiza
         _id: Uuid,
         query: api::ListInvitationsQuery,
     ) -> Result<api::InvitationPage, Problem> {
-        let (slice, order) = slice(
-            "invitations",
-            query.limit,
-            query.cursor.as_deref(),
-            query.sort,
-        )?;
+        let (cursor, order) = (query.cursor.as_deref(), order(query.sort));
+        let slice = page::slice("invitations", query.limit, cursor, order, Sort::CreatedAt)?;
         let page = self
             .organizations
             .invitations(place(caller), &slice)

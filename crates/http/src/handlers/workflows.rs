@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
 use archesai_workflows::{
-    Actor, Adapters, Cursor, NewPipeline, OrganizationId, PipelineChanges, PipelineId, RunId,
-    Service, Slice, StepRunId, UserId,
+    Actor, Adapters, NewPipeline, OrganizationId, PipelineChanges, PipelineId, RunId, Service,
+    StepRunId, UserId,
     ports::{PipelineSort, RunFilter, RunSort, StepSort},
 };
 use uuid::Uuid;
@@ -45,22 +45,6 @@ fn actor(caller: &Caller) -> Actor {
         organization_id: organization(caller),
         user_id: UserId(caller.user_id.0),
     }
-}
-
-/// The slice a list asks for.
-fn slice<S>(
-    list: &str,
-    limit: Option<i32>,
-    cursor: Option<&str>,
-    order: &str,
-    sort: S,
-) -> Result<Slice<S>, Problem> {
-    Ok(Slice {
-        limit: page::limit(limit),
-        after: page::decode::<Cursor>(list, order, cursor)?,
-        sort,
-        descending: page::direction(order).1,
-    })
 }
 
 fn pipeline_sort(order: api::PipelineOrder) -> PipelineSort {
@@ -98,7 +82,7 @@ impl<W: Adapters> api::WorkflowsApi for Workflows<W> {
             .sort
             .unwrap_or(api::PipelineOrder::CreatedAtDescending);
         let (cursor, sort) = (query.cursor.as_deref(), pipeline_sort(order));
-        let slice = slice("pipelines", query.limit, cursor, order.as_str(), sort)?;
+        let slice = page::slice("pipelines", query.limit, cursor, order.as_str(), sort)?;
         let page = self
             .workflows
             .list_pipelines(organization(caller), &slice)
@@ -132,8 +116,8 @@ impl<W: Adapters> api::WorkflowsApi for Workflows<W> {
         body: api::ValidatePipelineRequest,
     ) -> Result<api::PipelineValidation, Problem> {
         let definition = shown::json(body.definition)?;
-        let violations = self.workflows.check_definition(&definition);
-        Ok(shown::validation(violations))
+        let violations = self.workflows.check_definition(definition);
+        Ok(shown::validation(violations.await?))
     }
 
     async fn get_pipeline(
@@ -203,7 +187,7 @@ impl<W: Adapters> api::WorkflowsApi for Workflows<W> {
     ) -> Result<api::RunPage, Problem> {
         let order = query.sort.unwrap_or(CreationOrder::CreatedAtDescending);
         let cursor = query.cursor.as_deref();
-        let slice = slice(
+        let slice = page::slice(
             "runs",
             query.limit,
             cursor,
@@ -238,7 +222,7 @@ impl<W: Adapters> api::WorkflowsApi for Workflows<W> {
     ) -> Result<api::StepPage, Problem> {
         let order = query.sort.unwrap_or(CreationOrder::CreatedAt);
         let cursor = query.cursor.as_deref();
-        let slice = slice(
+        let slice = page::slice(
             "steps",
             query.limit,
             cursor,

@@ -1,7 +1,7 @@
 //! The workflows domain with its HTTP API, in one process and in memory.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     pin::Pin,
     sync::{
         Arc, Mutex,
@@ -13,7 +13,7 @@ use std::{
 use actix_web::{App, test, web};
 use archesai_auth::Identity;
 use archesai_http::{
-    Gate, Identities, Live, Problem, Room, Settings,
+    Gate, Guesses, Identities, Live, Problem, Room, Settings,
     erased::{AnyIdempotencyKeys, AnyRateLimiter},
     generated::workflows::routes,
     handlers::Workflows,
@@ -21,7 +21,7 @@ use archesai_http::{
 use archesai_organizations::Role;
 use archesai_platform::{
     Result as PlatformResult,
-    events::{EventLog, LoggedEvent, Subscriber, Subscription},
+    events::{History, LoggedEvent, Subscriber, Subscription},
     idempotency::{Claim, IdempotencyKeys, RequestKey},
     limits::{Decision, Quota, RateLimiter},
     vault::Vault,
@@ -37,7 +37,10 @@ use tokio::sync::broadcast;
 use uuid::Uuid;
 
 use super::client::Reader;
-use crate::{expressions::Paths, store::MemoryStore};
+use crate::{
+    expressions::{AtOnce, Paths},
+    store::MemoryStore,
+};
 
 const ORGANIZATION: u128 = 7;
 const ME: Actor = Actor {
@@ -228,21 +231,7 @@ impl Identities for Tokens {
 /// The events of the store as a log.
 struct Logged(MemoryStore);
 
-impl EventLog for Logged {
-    async fn unpublished(
-        &self,
-        _known: &BTreeSet<i64>,
-        _limit: u32,
-    ) -> PlatformResult<Vec<LoggedEvent>> {
-        Ok(Vec::new())
-    }
-
-    async fn appended(&self) {}
-
-    async fn mark_published(&self, _sequences: &[i64]) -> PlatformResult<()> {
-        Ok(())
-    }
-
+impl History for Logged {
     async fn history(
         &self,
         organization: u128,
@@ -317,13 +306,14 @@ impl World {
         let store = MemoryStore::default();
         let service = Service {
             store: store.clone(),
-            toolbox: Speaker(vec![ToolSpec {
+            toolbox: Arc::new(Speaker(vec![ToolSpec {
                 name: "say".to_owned(),
                 description: "logs a text".to_owned(),
                 input_schema: Json::Object(BTreeMap::new()),
                 output_schema: Json::Object(BTreeMap::new()),
-            }]),
-            expressions: Paths,
+            }])),
+            expressions: Arc::new(Paths),
+            pool: Arc::new(AtOnce),
             wakeups: Arc::new(plain.clone()),
             clock: Arc::new(plain.clone()),
             ids: Arc::new(plain.clone()),
@@ -339,7 +329,8 @@ impl World {
             vault: Arc::new(plain.clone()),
             clock: Arc::new(plain.clone()),
             ids: Arc::new(plain.clone()),
-            room: Room::new(usize::MAX),
+            guesses: Guesses::default(),
+            room: Room::new(usize::MAX, usize::MAX),
             stopping: Arc::new(|| false),
             settings: Settings {
                 stream_poll: poll,

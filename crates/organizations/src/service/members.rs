@@ -116,6 +116,8 @@ impl<A: Adapters> Service<A> {
             keep_an_owner(&transaction, organization).await?;
         }
         transaction.delete_member(organization, id).await?;
+        self.give_up_home(&transaction, organization, member.user_id)
+            .await?;
         let event = Event::MemberRemoved {
             member_id: id,
             user_id: member.user_id,
@@ -126,6 +128,24 @@ impl<A: Adapters> Service<A> {
         transaction.commit().await?;
         self.forget_member(organization, member.user_id).await;
         Ok(())
+    }
+
+    /// Makes an organization nobody's personal one once they have left it, so that they can
+    /// have another.
+    async fn give_up_home(
+        &self,
+        repository: &impl Repository,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> Result<()> {
+        let found = repository.find_organization(organization).await?;
+        let Some(mut home) = found.filter(|found| found.personal_of == Some(user)) else {
+            return Ok(());
+        };
+        home.personal_of = None;
+        home.version += 1;
+        home.updated_at = self.clock.now();
+        repository.update_organization(&home).await
     }
 
     /// Drops what this node remembers of a membership that changed on another node.

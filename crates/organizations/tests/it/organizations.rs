@@ -141,3 +141,22 @@ async fn home_is_ones_own_place_or_else_the_first_one() {
     let new = home().await;
     assert!(new != own && new != elsewhere);
 }
+
+#[tokio::test]
+async fn who_left_the_only_place_they_had_gets_another() {
+    let program = program();
+    let home = async || program.organizations.home(ADA, "Ada").await;
+    let own = home().await.unwrap();
+    let me = program.member(own, ADA).await;
+    program.join(&me, Role::Owner).await;
+    let left = program
+        .organizations
+        .remove_member(actor(&me), own, me.id)
+        .await;
+    left.unwrap();
+    let new = home().await.unwrap();
+    assert_ne!(new, own);
+    assert_eq!(home().await.unwrap(), new);
+    let former = program.organizations.organization(own).await.unwrap();
+    assert_eq!(former.personal_of, None);
+}

@@ -2,7 +2,7 @@
 
 use archesai_workflows::{
     Cursor, CursorKey, Error, Json, OrganizationId, Page, Pipeline, PipelineId, Slice, UserId,
-    ports::PipelineSort,
+    ports::{PipelineSort, bounded},
 };
 use diesel::{
     prelude::*,
@@ -10,7 +10,7 @@ use diesel::{
 };
 use diesel_async::RunQueryDsl;
 
-use super::TaskResult;
+use super::{TaskResult, octets::octets};
 use crate::{
     errand::Link,
     lists::sliced,
@@ -59,8 +59,21 @@ macro_rules! current {
                     .and(pipeline_versions::version.eq(pipelines::version))),
             )
             .filter(pipelines::organization_id.eq(Id($organization.0)))
-            .select((Row::as_select(), pipeline_versions::definition))
     };
+}
+
+/// Something of the pipelines in a slice of those of an organization.
+macro_rules! page {
+    ($organization:expr, $slice:expr, $selected:expr) => {{
+        use pipelines::{created_at, id, name, updated_at};
+        let slice = $slice;
+        let query = current!($organization).select($selected).into_boxed();
+        match slice.sort {
+            PipelineSort::CreatedAt => sliced!(query, slice, created_at, id, Time),
+            PipelineSort::UpdatedAt => sliced!(query, slice, updated_at, id, Time),
+            PipelineSort::Name => sliced!(query, slice, name, id, Text),
+        }
+    }};
 }
 
 const INSERT: &str = "WITH new AS ( \
@@ -97,6 +110,7 @@ pub(super) async fn find(
 ) -> TaskResult<Option<Pipeline>> {
     let found: Option<Found> = current!(organization)
         .filter(pipelines::id.eq(Id(id.0)))
+        .select((Row::as_select(), pipeline_versions::definition))
         .get_result(&mut link)
         .await
         .optional()?;
@@ -108,15 +122,11 @@ pub(super) async fn list(
     organization: OrganizationId,
     slice: &Slice<PipelineSort>,
 ) -> TaskResult<Page<Pipeline>> {
-    use pipelines::{created_at, id, name, updated_at};
-
-    let query = current!(organization).into_boxed();
-    let query = match slice.sort {
-        PipelineSort::CreatedAt => sliced!(query, slice, created_at, id, Time),
-        PipelineSort::UpdatedAt => sliced!(query, slice, updated_at, id, Time),
-        PipelineSort::Name => sliced!(query, slice, name, id, Text),
-    };
-    let found: Vec<Found> = query.load(&mut link).await?;
+    let bytes = octets(&["pipeline_versions.definition"]);
+    let bytes = page!(organization, slice, bytes).load(&mut link).await?;
+    let slice = &bounded(slice, &bytes);
+    let selected = (Row::as_select(), pipeline_versions::definition);
+    let found: Vec<Found> = page!(organization, slice, selected).load(&mut link).await?;
     let found = found.into_iter().map(pipeline).collect();
     Ok(Page::from_rows(found, slice.limit, |last: &Pipeline| {
         Cursor {

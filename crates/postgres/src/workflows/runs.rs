@@ -4,7 +4,7 @@ use archesai_workflows::{
     Cursor, CursorKey, Error, Json, OrganizationId, Page, PipelineId, Run, RunError, RunId,
     RunStatus, Slice, StepRunId, UserId,
     engine::{RunRow, RunState, StepRow},
-    ports::{RunFilter, RunSort},
+    ports::{RunFilter, RunSort, bounded},
 };
 use diesel::{
     dsl::exists,
@@ -15,7 +15,7 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 use futures_util::future::join3;
 
-use super::{TaskResult, steps, steps::step_columns};
+use super::{TaskResult, octets::octets, steps, steps::step_columns};
 use crate::{
     errand::Link,
     lists::sliced,
@@ -166,25 +166,40 @@ pub(super) async fn find(
     Ok(found.map(run))
 }
 
+/// Something of the runs in a slice of those that a filter lets through.
+macro_rules! page {
+    ($organization:expr, $filter:expr, $slice:expr, $selected:expr) => {{
+        let (filter, slice) = ($filter, $slice);
+        let mut query = runs::table
+            .inner_join(run_values::table)
+            .filter(runs::organization_id.eq(Id($organization.0)))
+            .select($selected)
+            .into_boxed();
+        if let Some(pipeline) = filter.pipeline {
+            query = query.filter(runs::pipeline_id.eq(Id(pipeline.0)));
+        }
+        if let Some(status) = filter.status {
+            query = query.filter(runs::status.eq(Word(status)));
+        }
+        sliced!(query, slice, runs::created_at, runs::id, Time)
+    }};
+}
+
 pub(super) async fn list(
     mut link: Link<'_>,
     organization: OrganizationId,
     filter: RunFilter,
     slice: &Slice<RunSort>,
 ) -> TaskResult<Page<Run>> {
-    let mut query = runs::table
-        .inner_join(run_values::table)
-        .filter(runs::organization_id.eq(Id(organization.0)))
-        .select((Narrow::as_select(), runs::created_at, Values::as_select()))
-        .into_boxed();
-    if let Some(pipeline) = filter.pipeline {
-        query = query.filter(runs::pipeline_id.eq(Id(pipeline.0)));
-    }
-    if let Some(status) = filter.status {
-        query = query.filter(runs::status.eq(Word(status)));
-    }
-    let query = sliced!(query, slice, runs::created_at, runs::id, Time);
-    let found: Vec<Found> = query.load(&mut link).await?;
+    let bytes = octets(&["run_values.input", "run_values.output", "run_values.error"]);
+    let bytes = page!(organization, filter, slice, bytes)
+        .load(&mut link)
+        .await?;
+    let slice = &bounded(slice, &bytes);
+    let selected = (Narrow::as_select(), runs::created_at, Values::as_select());
+    let found: Vec<Found> = page!(organization, filter, slice, selected)
+        .load(&mut link)
+        .await?;
     let found = found.into_iter().map(run).collect();
     Ok(Page::from_rows(found, slice.limit, |last: &Run| Cursor {
         key: CursorKey::Time(last.created_at),

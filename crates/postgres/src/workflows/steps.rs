@@ -4,7 +4,7 @@ use archesai_workflows::{
     Cursor, CursorKey, Json, OrganizationId, Page, RunId, Slice, StepError, StepRun, StepRunId,
     StepStatus, WorkerId,
     engine::{Items, StepRow},
-    ports::{StepResult, StepSort},
+    ports::{StepResult, StepSort, bounded},
 };
 use diesel::{
     prelude::*,
@@ -12,7 +12,7 @@ use diesel::{
 };
 use diesel_async::RunQueryDsl;
 
-use super::TaskResult;
+use super::{TaskResult, octets::octets};
 use crate::{
     errand::Link,
     lists::sliced,
@@ -228,19 +228,37 @@ fn step_run((row, values): (Row, Option<Values>)) -> StepRun {
     }
 }
 
+/// Something of the steps in a slice of those of a run.
+macro_rules! page {
+    ($organization:expr, $run:expr, $slice:expr, $selected:expr) => {{
+        let slice = $slice;
+        let query = step_runs::table
+            .left_join(step_values::table)
+            .filter(step_runs::run_id.eq(Id($run.0)))
+            .filter(step_runs::organization_id.eq(Id($organization.0)))
+            .select($selected)
+            .into_boxed();
+        sliced!(query, slice, step_runs::created_at, step_runs::id, Time)
+    }};
+}
+
 pub(super) async fn list(
     mut link: Link<'_>,
     organization: OrganizationId,
     run: RunId,
     slice: &Slice<StepSort>,
 ) -> TaskResult<Page<StepRun>> {
-    let query = step_runs::table
-        .left_join(step_values::table)
-        .filter(step_runs::run_id.eq(Id(run.0)))
-        .filter(step_runs::organization_id.eq(Id(organization.0)))
-        .select((Row::as_select(), Option::<Values>::as_select()))
-        .into_boxed();
-    let query = sliced!(query, slice, step_runs::created_at, step_runs::id, Time);
+    let bytes = octets(&[
+        "step_values.input",
+        "step_values.output",
+        "step_values.error",
+    ]);
+    let bytes = page!(organization, run, slice, bytes)
+        .load(&mut link)
+        .await?;
+    let slice = &bounded(slice, &bytes);
+    let selected = (Row::as_select(), Option::<Values>::as_select());
+    let query = page!(organization, run, slice, selected);
     let found: Vec<(Row, Option<Values>)> = query.load(&mut link).await?;
     let found = found.into_iter().map(step_run).collect();
     Ok(Page::from_rows(found, slice.limit, |last: &StepRun| {
@@ -256,13 +274,20 @@ pub(super) async fn results(
     organization: OrganizationId,
     run: RunId,
     steps: &[String],
-) -> TaskResult<Vec<StepResult>> {
-    let found: Vec<(String, Word<StepStatus>, Option<Values>)> = step_runs::table
+    max_bytes: u64,
+) -> TaskResult<Option<Vec<StepResult>>> {
+    let query = step_runs::table
         .left_join(step_values::table)
         .filter(step_runs::run_id.eq(Id(run.0)))
         .filter(step_runs::organization_id.eq(Id(organization.0)))
         .filter(step_runs::step.eq_any(steps))
-        .filter(step_runs::parent.is_null())
+        .filter(step_runs::parent.is_null());
+    let bytes = octets(&["step_values.output", "step_values.error"]);
+    let bytes: Vec<i64> = query.clone().select(bytes).load(&mut link).await?;
+    if bytes.into_iter().map(i64::unsigned_abs).sum::<u64>() > max_bytes {
+        return Ok(None);
+    }
+    let found: Vec<(String, Word<StepStatus>, Option<Values>)> = query
         .select((
             step_runs::step,
             step_runs::status,
@@ -270,7 +295,7 @@ pub(super) async fn results(
         ))
         .load(&mut link)
         .await?;
-    Ok(found.into_iter().map(result).collect())
+    Ok(Some(found.into_iter().map(result).collect()))
 }
 
 fn result((step, status, values): (String, Word<StepStatus>, Option<Values>)) -> StepResult {

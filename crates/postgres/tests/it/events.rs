@@ -6,7 +6,7 @@ use archesai_auth::{
     Event, Recorded, UserId,
     ports::{Repository as _, Store as _, Transaction as _},
 };
-use archesai_platform::events::EventLog as _;
+use archesai_platform::events::{Changes as _, Outbox as _};
 use futures_util::FutureExt as _;
 
 use crate::scratch::Scratch;
@@ -70,4 +70,36 @@ async fn events_of_one_aggregate_come_to_light_in_order() {
         .map(|event| event.id)
         .collect();
     assert_eq!(of_one, [11, 12]);
+}
+
+/// A follower hears of what was begun before its mark and committed after it, and of nothing twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follows_the_log_misses_nothing_that_comes_late() {
+    let scratch = Scratch::new().await;
+    let store = scratch.open().await.store();
+    let slow = store.begin().await.unwrap();
+    slow.record(&registered(1, 11)).await.unwrap();
+    slow.find_user(UserId(1)).await.unwrap();
+    let mark = store.mark().await.unwrap();
+    store.record(&registered(2, 12)).await.unwrap();
+    let since = async |mark| {
+        let (events, mark) = store.since(mark, &["user"]).await.unwrap();
+        let ids: Vec<u128> = events.iter().map(|event| event.id).collect();
+        (ids, mark)
+    };
+    let (told, mark) = since(mark).await;
+    assert_eq!(told, [12]);
+    let (told, mark) = since(mark).await;
+    assert_eq!(told, []);
+    assert_eq!(
+        mark.known.len(),
+        1,
+        "what is known is remembered as long as it must be"
+    );
+    slow.commit().await.unwrap();
+    let (told, mark) = since(mark).await;
+    assert_eq!(told, [11]);
+    let (told, mark) = since(mark).await;
+    assert_eq!(told, []);
+    assert!(mark.known.is_empty(), "{mark:?}");
 }

@@ -12,7 +12,7 @@ use archesai_auth::{
     ports::{Repository as _, Store as _, Transaction as _},
 };
 use archesai_conformance::fault_proxy::{Fault, FaultProxy};
-use archesai_platform::events::EventLog as _;
+use archesai_platform::events::Outbox as _;
 use archesai_postgres::{Database, Pooled, Postgres, Settings};
 use archesai_workflows::WorkerId;
 use futures_util::future::{join_all, join3};

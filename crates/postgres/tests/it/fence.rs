@@ -9,10 +9,11 @@ use diesel_async::RunQueryDsl as _;
 use crate::scratch::{Scratch, connect};
 
 /// The tables that belong to no tenant, and why.
-const OF_NOBODY: [&str; 8] = [
+const OF_NOBODY: [&str; 9] = [
     "__diesel_schema_migrations", // which migrations were run
     "embedding_models",           // names of models
     "idempotency_keys",           // by digests of who asks and what
+    "leases",                     // what one node at a time may do
     "sessions",                   // of users
     "signing_keys",               // of the server
     "spent_tokens",               // of sessions

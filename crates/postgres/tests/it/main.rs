@@ -9,6 +9,7 @@ mod queue;
 mod schema;
 mod scratch;
 mod search;
+mod signals;
 mod start;
 mod stores;
 mod tls;

@@ -7,7 +7,12 @@ use diesel::{QueryableByName, sql_query, sql_types::BigInt};
 use diesel_async::RunQueryDsl as _;
 use futures_util::future::join_all;
 
-use crate::scratch::{Scratch, connect, owner_url, server_url, with_name};
+use archesai_conformance::servers::{
+    scratch::{admin_url, with_name},
+    told,
+};
+
+use crate::scratch::{Scratch, connect};
 
 #[derive(QueryableByName)]
 struct Number {
@@ -93,10 +98,11 @@ async fn a_database_without_pgvector_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_there_is_no_database_the_start_says_so() {
-    let absent = with_name(&server_url(), "there_is_none");
+    let absent = with_name(&told("ARCHESAI_TEST_POSTGRES_URL"), "there_is_none");
     let refused = refusal(&Settings::new(absent)).await;
     assert!(refused.contains("there_is_none"), "{refused}");
-    let wrong = server_url().replace("archesai_server:archesai@", "nobody:wrong@");
+    let wrong =
+        told("ARCHESAI_TEST_POSTGRES_URL").replace("archesai_server:archesai@", "nobody:wrong@");
     let refused = refusal(&Settings::new(wrong)).await;
     assert!(refused.contains("nobody"), "{refused}");
     let nobody_listens = Settings::new("postgres://u:archesai@127.0.0.1:1/d");
@@ -105,6 +111,6 @@ async fn where_there_is_no_database_the_start_says_so() {
     assert!(refused.contains("refused"), "{refused}");
     let refused = refusal(&Settings::new("mysql://u:archesai@h/d")).await;
     assert!(refused.contains("postgres"), "{refused}");
-    let settings = Settings::new(owner_url());
+    let settings = Settings::new(admin_url());
     assert!(!format!("{settings:?}").contains(":archesai@"));
 }

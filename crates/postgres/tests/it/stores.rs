@@ -9,13 +9,17 @@ use crate::scratch::Scratch;
 #[tokio::test(flavor = "multi_thread")]
 async fn auth() {
     let scratch = Scratch::new().await;
-    conformance::auth::suite(&scratch.open().await.store()).await;
+    let store = scratch.open().await.store();
+    conformance::auth::suite(&store).await;
+    conformance::auth::races::suite(&store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn organizations() {
     let scratch = Scratch::new().await;
-    conformance::organizations::suite(&scratch.open().await.store()).await;
+    let store = scratch.open().await.store();
+    conformance::organizations::suite(&store).await;
+    conformance::organizations::races::suite(&store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -27,6 +31,8 @@ async fn platform() {
     conformance::auth::suite(&store).await;
     conformance::auth::suite(&store).await;
     conformance::platform::event_log_suite(&store).await;
+    conformance::event_log::leading_suite(&store).await;
+    conformance::event_log::following_suite(&store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

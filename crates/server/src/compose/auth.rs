@@ -38,18 +38,19 @@ pub(super) async fn compose(
     let settings = Settings {
         access_token_ttl: config.access_token_ttl,
         session_ttl: config.session_ttl,
+        session_max_ttl: config.session_max_ttl,
         cache_ttl: config.cache_ttl,
         ..Settings::default()
     };
-    let store = infrastructure.auth_store();
+    let store = infrastructure.database.auth_store();
     let access_tokens = signing_keys(&store, infrastructure, &settings)
         .await
         .context("the signing keys cannot be used; was the master key changed?")?;
     Ok(Service {
         store,
-        sessions: infrastructure.auth_cache(),
-        api_keys: infrastructure.auth_cache(),
-        users: infrastructure.auth_cache(),
+        sessions: infrastructure.caches.of_auth(),
+        api_keys: infrastructure.caches.of_auth(),
+        users: infrastructure.caches.of_auth(),
         passwords: Argon2Passwords::new(config.parallel_password_hashes),
         access_tokens,
         opaque_tokens: RandomTokens,

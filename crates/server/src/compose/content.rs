@@ -40,15 +40,15 @@ pub(super) async fn compose(
     infrastructure: &Infrastructure,
 ) -> anyhow::Result<Service<ContentAdapters>> {
     Ok(Service {
-        store: infrastructure.content_store(),
-        artifacts: infrastructure.content_cache(),
+        store: infrastructure.database.content_store(),
+        artifacts: infrastructure.caches.of_content(),
         blobs: infrastructure.blobs(),
         embedder: embeddings(config).await?,
         extractor: match &config.program {
             Some(program) => Extractor::default().apart(program.clone()),
             None => Extractor::default(),
         },
-        wakeups: infrastructure.wake_indexing(),
+        wakeups: infrastructure.bus.wake_indexing(),
         clock: Arc::clone(&infrastructure.system) as _,
         ids: Arc::clone(&infrastructure.system) as _,
         settings: Settings {

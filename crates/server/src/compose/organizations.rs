@@ -25,8 +25,8 @@ pub(super) fn compose(
     infrastructure: &Infrastructure,
 ) -> Service<OrganizationsAdapters> {
     Service {
-        store: infrastructure.organizations_store(),
-        members: infrastructure.organizations_cache(),
+        store: infrastructure.database.organizations_store(),
+        members: infrastructure.caches.of_organizations(),
         opaque_tokens: RandomTokens,
         clock: Arc::clone(&infrastructure.system) as _,
         ids: Arc::clone(&infrastructure.system) as _,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use archesai_tools::{Language, Parts, Toolbox};
+use archesai_tools::{Language, Parts, Slots, Toolbox};
 use archesai_workflows::{Adapters, Definitions, Service, Settings, engine::Policy};
 
 use crate::{
@@ -36,10 +36,11 @@ pub(super) fn compose(
         clock: Arc::clone(&infrastructure.system) as _,
     };
     Ok(Service {
-        store: infrastructure.workflows_store(),
-        toolbox: Toolbox::new(&parts)?,
-        expressions: Language,
-        wakeups: infrastructure.wake_steps(),
+        store: infrastructure.database.workflows_store(),
+        toolbox: Arc::new(Toolbox::new(&parts)?),
+        expressions: Arc::new(Language),
+        pool: Arc::new(Slots::default()),
+        wakeups: infrastructure.bus.wake_steps(),
         clock: Arc::clone(&infrastructure.system) as _,
         ids: Arc::clone(&infrastructure.system) as _,
         definitions: Definitions::default(),

@@ -40,6 +40,34 @@ pub const SETTINGS: &[Setting] = &[
         "{data}/archesai",
         "Where the database, the files and the keys lie",
     ),
+    secret(
+        "database_url",
+        "The Postgres to use in place of the embedded database: postgres://user:password@host:port/database",
+    ),
+    secret(
+        "database_owner_url",
+        "The same as the owner of its tables, who brings them up to date at the start",
+    ),
+    setting(
+        "database_max_connections",
+        "25",
+        "How many connections to Postgres there are at most",
+    ),
+    setting(
+        "database_idle_connections",
+        "5",
+        "How many of them are kept when there is nothing to do",
+    ),
+    setting(
+        "database_connection_lifetime",
+        "5m",
+        "How long one of them is used before it is replaced",
+    ),
+    setting(
+        "root_certificates",
+        "",
+        "A file of certificates (PEM) that vouch for back ends, in place of those this machine trusts",
+    ),
     setting(
         "model_dir",
         "{cache}/archesai/models",
@@ -100,6 +128,11 @@ pub const SETTINGS: &[Setting] = &[
         "session_ttl",
         "30d",
         "How long a session lives without being refreshed",
+    ),
+    setting(
+        "session_max_ttl",
+        "365d",
+        "How long a session lives at most, however often it is refreshed",
     ),
     setting(
         "invitation_ttl",

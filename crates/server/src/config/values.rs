@@ -1,6 +1,6 @@
 //! Reading values: every error names the setting, the value, where it was set, and what it must be.
 
-use std::{fmt::Display, str::FromStr, time::Duration};
+use std::{fmt::Display, ops::RangeInclusive, str::FromStr, time::Duration};
 
 use super::{
     effective::{Effective, InvalidConfig},
@@ -36,14 +36,35 @@ impl Reader<'_> {
     pub(super) fn count<T: FromStr + PartialOrd + Display + Copy>(
         &self,
         name: &str,
-        min: T,
+        range: RangeInclusive<T>,
     ) -> Result<T, InvalidConfig> {
-        let must = format!("must be a whole number of at least {min}");
-        let count = self.parsed(name, &must)?;
-        if count < min {
-            return Err(self.invalid(name, &must));
+        let (min, max) = (range.start(), range.end());
+        let must = format!("must be a whole number from {min} to {max}");
+        self.within(name, &range, &must)
+    }
+
+    /// A number such as `1` or `0.1`.
+    pub(super) fn factor(
+        &self,
+        name: &str,
+        range: RangeInclusive<f64>,
+    ) -> Result<f64, InvalidConfig> {
+        let (min, max) = (range.start(), range.end());
+        let must = format!("must be a number from {min} to {max}, such as 1 or 0.1");
+        self.within(name, &range, &must)
+    }
+
+    fn within<T: FromStr + PartialOrd>(
+        &self,
+        name: &str,
+        range: &RangeInclusive<T>,
+        must: &str,
+    ) -> Result<T, InvalidConfig> {
+        let value = self.parsed(name, must)?;
+        if range.contains(&value) {
+            return Ok(value);
         }
-        Ok(count)
+        Err(self.invalid(name, must))
     }
 
     pub(super) fn choice<T: Copy>(
@@ -59,7 +80,7 @@ impl Reader<'_> {
         })
     }
 
-    /// A duration such as `500ms`, `30s`, `15m`, `24h` or `30d`.
+    /// A duration such as `500ms`, `30s`, `15m`, `24h` or `30d`, within ten years or so.
     pub(super) fn duration(&self, name: &str) -> Result<Duration, InvalidConfig> {
         let units = [
             ("ms", 1),
@@ -68,11 +89,12 @@ impl Reader<'_> {
             ("h", 3_600_000),
             ("d", 86_400_000),
         ];
-        let must = "must be a duration such as 500ms, 30s, 15m, 24h or 30d";
-        self.measured(name, &units, must).map(Duration::from_millis)
+        let must = "must be a duration such as 500ms, 30s, 15m, 24h or 30d, of at most 3650d";
+        let measured = self.measured(name, &units, 3_650 * 86_400_000, must);
+        measured.map(Duration::from_millis)
     }
 
-    /// A number of bytes such as `1000`, `16MiB` or `5GiB`.
+    /// A number of bytes such as `1000`, `16MiB` or `5GiB`, within a tebibyte.
     pub(super) fn bytes(&self, name: &str) -> Result<u64, InvalidConfig> {
         let units = [
             ("", 1),
@@ -80,14 +102,15 @@ impl Reader<'_> {
             ("MiB", 1 << 20),
             ("GiB", 1 << 30),
         ];
-        let must = "must be a number of bytes such as 1000, 16MiB or 5GiB";
-        self.measured(name, &units, must)
+        let must = "must be a number of bytes such as 1000, 16MiB or 5GiB, at most 1024GiB";
+        self.measured(name, &units, 1 << 40, must)
     }
 
     fn measured(
         &self,
         name: &str,
         units: &[(&str, u64)],
+        max: u64,
         must: &str,
     ) -> Result<u64, InvalidConfig> {
         let text = self.text(name);
@@ -103,7 +126,7 @@ impl Reader<'_> {
             .zip(factor)
             .and_then(|(number, (_, factor))| number.checked_mul(*factor));
         value
-            .filter(|value| *value > 0)
+            .filter(|value| (1..=max).contains(value))
             .ok_or_else(|| self.invalid(name, must))
     }
 

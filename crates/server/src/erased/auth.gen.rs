@@ -5,9 +5,11 @@
 use std::time::{Duration, SystemTime};
 
 use archesai_auth::{
-    ApiKey, ApiKeyId, Cache, CacheError, Email, OrganizationId, Recorded, Result, Session,
-    SessionId, User, UserId,
-    ports::{Memberships, Passwords, Repository, SigningKey, Store, TokenDigest, Transaction},
+    ApiKey, ApiKeyId, Cache, CacheError, Email, OrganizationId, Page, Recorded, Result, Session,
+    SessionId, Slice, User, UserId,
+    ports::{
+        Memberships, Passwords, Repository, SigningKey, Sort, Store, TokenDigest, Transaction,
+    },
 };
 use async_trait::async_trait;
 
@@ -32,7 +34,12 @@ trait DynRepository: Send + Sync {
         new: &TokenDigest,
     ) -> Result<bool>;
     async fn switch_session(&self, session: &Session, new: &TokenDigest) -> Result<bool>;
-    async fn list_sessions(&self, user: UserId, now: SystemTime) -> Result<Vec<Session>>;
+    async fn list_sessions(
+        &self,
+        user: UserId,
+        now: SystemTime,
+        slice: &Slice<Sort>,
+    ) -> Result<Page<Session>>;
     async fn delete_session(&self, id: SessionId) -> Result<bool>;
     async fn list_expired_sessions(&self, now: SystemTime, limit: u32) -> Result<Vec<Session>>;
     async fn insert_api_key(&self, key: &ApiKey, token: &TokenDigest) -> Result<()>;
@@ -41,7 +48,8 @@ trait DynRepository: Send + Sync {
         &self,
         organization: OrganizationId,
         user: UserId,
-    ) -> Result<Vec<ApiKey>>;
+        slice: &Slice<Sort>,
+    ) -> Result<Page<ApiKey>>;
     async fn delete_api_key(
         &self,
         organization: OrganizationId,
@@ -102,8 +110,13 @@ impl<T: Repository> DynRepository for T {
     async fn switch_session(&self, session: &Session, new: &TokenDigest) -> Result<bool> {
         Repository::switch_session(self, session, new).await
     }
-    async fn list_sessions(&self, user: UserId, now: SystemTime) -> Result<Vec<Session>> {
-        Repository::list_sessions(self, user, now).await
+    async fn list_sessions(
+        &self,
+        user: UserId,
+        now: SystemTime,
+        slice: &Slice<Sort>,
+    ) -> Result<Page<Session>> {
+        Repository::list_sessions(self, user, now, slice).await
     }
     async fn delete_session(&self, id: SessionId) -> Result<bool> {
         Repository::delete_session(self, id).await
@@ -121,8 +134,9 @@ impl<T: Repository> DynRepository for T {
         &self,
         organization: OrganizationId,
         user: UserId,
-    ) -> Result<Vec<ApiKey>> {
-        Repository::list_api_keys(self, organization, user).await
+        slice: &Slice<Sort>,
+    ) -> Result<Page<ApiKey>> {
+        Repository::list_api_keys(self, organization, user, slice).await
     }
     async fn delete_api_key(
         &self,
@@ -227,8 +241,13 @@ impl Repository for AnyStore {
         self.0.switch_session(session, new).await
     }
 
-    async fn list_sessions(&self, user: UserId, now: SystemTime) -> Result<Vec<Session>> {
-        self.0.list_sessions(user, now).await
+    async fn list_sessions(
+        &self,
+        user: UserId,
+        now: SystemTime,
+        slice: &Slice<Sort>,
+    ) -> Result<Page<Session>> {
+        self.0.list_sessions(user, now, slice).await
     }
 
     async fn delete_session(&self, id: SessionId) -> Result<bool> {
@@ -251,8 +270,9 @@ impl Repository for AnyStore {
         &self,
         organization: OrganizationId,
         user: UserId,
-    ) -> Result<Vec<ApiKey>> {
-        self.0.list_api_keys(organization, user).await
+        slice: &Slice<Sort>,
+    ) -> Result<Page<ApiKey>> {
+        self.0.list_api_keys(organization, user, slice).await
     }
 
     async fn delete_api_key(
@@ -369,8 +389,13 @@ impl Repository for AnyTransaction {
         self.0.switch_session(session, new).await
     }
 
-    async fn list_sessions(&self, user: UserId, now: SystemTime) -> Result<Vec<Session>> {
-        self.0.list_sessions(user, now).await
+    async fn list_sessions(
+        &self,
+        user: UserId,
+        now: SystemTime,
+        slice: &Slice<Sort>,
+    ) -> Result<Page<Session>> {
+        self.0.list_sessions(user, now, slice).await
     }
 
     async fn delete_session(&self, id: SessionId) -> Result<bool> {
@@ -393,8 +418,9 @@ impl Repository for AnyTransaction {
         &self,
         organization: OrganizationId,
         user: UserId,
-    ) -> Result<Vec<ApiKey>> {
-        self.0.list_api_keys(organization, user).await
+        slice: &Slice<Sort>,
+    ) -> Result<Page<ApiKey>> {
+        self.0.list_api_keys(organization, user, slice).await
     }
 
     async fn delete_api_key(

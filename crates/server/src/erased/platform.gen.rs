@@ -2,12 +2,110 @@
 //!
 //! How nodes hear of each other, behind pointers, so that configuration can choose the adapters.
 
+use std::{collections::BTreeSet, time::Duration};
+
 use archesai_platform::{
     Result,
-    events::{LoggedEvent, Publisher, Subscriber, Subscription},
+    events::{Changes, LoggedEvent, Mark, Outbox, Publisher, Subscriber, Subscription},
     wakeups::Wake,
 };
 use async_trait::async_trait;
+
+#[async_trait]
+trait DynOutbox: Send + Sync {
+    async fn unpublished(&self, known: &BTreeSet<i64>, limit: u32) -> Result<Vec<LoggedEvent>>;
+    async fn appended(&self);
+    async fn mark_published(&self, sequences: &[i64]) -> Result<()>;
+    async fn lead(&self, node: u128, lease: Duration) -> Result<bool>;
+    async fn resign(&self, node: u128) -> Result<()>;
+}
+
+#[async_trait]
+impl<T: Outbox> DynOutbox for T {
+    async fn unpublished(&self, known: &BTreeSet<i64>, limit: u32) -> Result<Vec<LoggedEvent>> {
+        Outbox::unpublished(self, known, limit).await
+    }
+    async fn appended(&self) {
+        Outbox::appended(self).await;
+    }
+    async fn mark_published(&self, sequences: &[i64]) -> Result<()> {
+        Outbox::mark_published(self, sequences).await
+    }
+    async fn lead(&self, node: u128, lease: Duration) -> Result<bool> {
+        Outbox::lead(self, node, lease).await
+    }
+    async fn resign(&self, node: u128) -> Result<()> {
+        Outbox::resign(self, node).await
+    }
+}
+
+/// Any [`Outbox`].
+pub struct AnyOutbox(Box<dyn DynOutbox>);
+
+impl AnyOutbox {
+    /// Hides which one this is.
+    pub fn new(hidden: impl Outbox) -> Self {
+        Self(Box::new(hidden))
+    }
+}
+
+impl Outbox for AnyOutbox {
+    async fn unpublished(&self, known: &BTreeSet<i64>, limit: u32) -> Result<Vec<LoggedEvent>> {
+        self.0.unpublished(known, limit).await
+    }
+
+    async fn appended(&self) {
+        self.0.appended().await;
+    }
+
+    async fn mark_published(&self, sequences: &[i64]) -> Result<()> {
+        self.0.mark_published(sequences).await
+    }
+
+    async fn lead(&self, node: u128, lease: Duration) -> Result<bool> {
+        self.0.lead(node, lease).await
+    }
+
+    async fn resign(&self, node: u128) -> Result<()> {
+        self.0.resign(node).await
+    }
+}
+
+#[async_trait]
+trait DynChanges: Send + Sync {
+    async fn mark(&self) -> Result<Mark>;
+    async fn since(&self, mark: Mark, kinds: &[&str]) -> Result<(Vec<LoggedEvent>, Mark)>;
+}
+
+#[async_trait]
+impl<T: Changes> DynChanges for T {
+    async fn mark(&self) -> Result<Mark> {
+        Changes::mark(self).await
+    }
+    async fn since(&self, mark: Mark, kinds: &[&str]) -> Result<(Vec<LoggedEvent>, Mark)> {
+        Changes::since(self, mark, kinds).await
+    }
+}
+
+/// Any [`Changes`].
+pub struct AnyChanges(Box<dyn DynChanges>);
+
+impl AnyChanges {
+    /// Hides which one this is.
+    pub fn new(hidden: impl Changes) -> Self {
+        Self(Box::new(hidden))
+    }
+}
+
+impl Changes for AnyChanges {
+    async fn mark(&self) -> Result<Mark> {
+        self.0.mark().await
+    }
+
+    async fn since(&self, mark: Mark, kinds: &[&str]) -> Result<(Vec<LoggedEvent>, Mark)> {
+        self.0.since(mark, kinds).await
+    }
+}
 
 #[async_trait]
 trait DynPublisher: Send + Sync {

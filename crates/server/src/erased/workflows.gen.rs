@@ -76,7 +76,8 @@ trait DynRepository: Send + Sync {
         organization: OrganizationId,
         run: RunId,
         steps: &[String],
-    ) -> Result<Vec<StepResult>>;
+        max_bytes: u64,
+    ) -> Result<Option<Vec<StepResult>>>;
     async fn find_item(
         &self,
         organization: OrganizationId,
@@ -206,8 +207,9 @@ impl<T: Repository> DynRepository for T {
         organization: OrganizationId,
         run: RunId,
         steps: &[String],
-    ) -> Result<Vec<StepResult>> {
-        Repository::find_step_results(self, organization, run, steps).await
+        max_bytes: u64,
+    ) -> Result<Option<Vec<StepResult>>> {
+        Repository::find_step_results(self, organization, run, steps, max_bytes).await
     }
     async fn find_item(
         &self,
@@ -400,8 +402,11 @@ impl Repository for AnyStore {
         organization: OrganizationId,
         run: RunId,
         steps: &[String],
-    ) -> Result<Vec<StepResult>> {
-        self.0.find_step_results(organization, run, steps).await
+        max_bytes: u64,
+    ) -> Result<Option<Vec<StepResult>>> {
+        self.0
+            .find_step_results(organization, run, steps, max_bytes)
+            .await
     }
 
     async fn find_item(
@@ -613,8 +618,11 @@ impl Repository for AnyTransaction {
         organization: OrganizationId,
         run: RunId,
         steps: &[String],
-    ) -> Result<Vec<StepResult>> {
-        self.0.find_step_results(organization, run, steps).await
+        max_bytes: u64,
+    ) -> Result<Option<Vec<StepResult>>> {
+        self.0
+            .find_step_results(organization, run, steps, max_bytes)
+            .await
     }
 
     async fn find_item(

@@ -2,14 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use archesai_platform::{idempotency::IdempotencyKeys, system::Clock};
-use archesai_worker::{Chore, StepSettings, Stop, Work, index, keep_house, relay, run_steps};
+use archesai_platform::{
+    idempotency::IdempotencyKeys,
+    system::{Clock, Ids},
+};
+use archesai_worker::{
+    Chore, StepSettings, Stop, Work, herald, index, keep_house, relay, run_steps,
+};
 use tokio::task::JoinHandle;
 
 use crate::{
     compose::{Infrastructure, Services},
     config::Config,
-    serve::reactions::Reactions,
+    serve::{Part, forgetting::Forgetting, reactions::Reactions},
 };
 
 /// How much longer than their grace running steps are waited for.
@@ -21,20 +26,55 @@ const SWEEP: Duration = Duration::from_mins(1);
 /// What runs in the background, and how to end it.
 pub(super) struct Background {
     tasks: Vec<JoinHandle<()>>,
-    relay_stop: Stop,
-    relay: JoinHandle<()>,
+    /// What ends last, for what the others still have to say.
+    last_stop: Stop,
+    last: Vec<JoinHandle<()>>,
     grace: Duration,
 }
 
 impl Background {
-    /// Starts everything; what has no end of its own ends with `stop`.
+    /// Starts what this part of the system does; what has no end of its own ends with `stop`.
     pub(super) fn start(
+        part: Part,
+        stop: &Stop,
+        config: &Config,
+        services: &Services,
+        infrastructure: &Arc<Infrastructure>,
+    ) -> Self {
+        let mut background = Self {
+            tasks: Vec::new(),
+            last_stop: Stop::new(),
+            last: Vec::new(),
+            grace: config.shutdown_timeout + AFTER_GRACE,
+        };
+        background.hear(services, infrastructure);
+        if part.works() {
+            background.work(stop, config, services, infrastructure);
+            background.publish(config, services, infrastructure);
+        }
+        background
+    }
+
+    /// What every process does: it tells the others of its changes, and hears of theirs.
+    fn hear(&mut self, services: &Services, infrastructure: &Arc<Infrastructure>) {
+        let herald = herald(
+            infrastructure.database.outbox(),
+            infrastructure.bus.wake_relay(),
+            self.last_stop.clone(),
+        );
+        let forgetting = Forgetting::new(services, infrastructure);
+        let forgetting = forgetting.run(&infrastructure.bus, self.last_stop.clone());
+        self.last.push(watched("herald", herald));
+        self.last.push(watched("forgetting", forgetting));
+    }
+
+    fn work(
+        &mut self,
         stop: &Stop,
         config: &Config,
         services: &Services,
         infrastructure: &Infrastructure,
-    ) -> Self {
-        let relay_stop = Stop::new();
+    ) {
         let settings = StepSettings {
             concurrency: config.worker_concurrency,
             poll: config.poll_interval,
@@ -42,48 +82,50 @@ impl Background {
         };
         let steps = run_steps(
             Arc::clone(&services.workflows),
-            infrastructure.steps_wake(),
+            infrastructure.bus.steps_wake(),
             settings,
             stop.clone(),
         );
         let indexing = index(
             Arc::clone(&services.content),
-            infrastructure.indexing_wake(),
+            infrastructure.bus.indexing_wake(),
             config.poll_interval,
             stop.clone(),
         );
         let house = keep_house(chores(config, services, infrastructure), stop.clone());
+        self.tasks.extend([
+            watched("steps", steps),
+            watched("indexing", indexing),
+            watched("housekeeping", house),
+        ]);
+    }
+
+    fn publish(&mut self, config: &Config, services: &Services, infrastructure: &Infrastructure) {
         let relay = relay(
-            infrastructure.event_log(),
+            infrastructure.database.outbox(),
             Reactions {
                 services: services.clone(),
-                then: infrastructure.publisher(),
+                then: infrastructure.bus.publisher(),
             },
+            infrastructure.bus.relay_wake(),
+            infrastructure.system.next(),
             config.poll_interval,
-            relay_stop.clone(),
+            self.last_stop.clone(),
         );
-        Self {
-            tasks: vec![
-                watched("steps", steps),
-                watched("indexing", indexing),
-                watched("housekeeping", house),
-            ],
-            relay_stop,
-            relay: watched("relay", relay),
-            grace: config.shutdown_timeout + AFTER_GRACE,
-        }
+        self.last.push(watched("relay", relay));
     }
 
     /// Waits until everything has ended, but not for ever: what is cut off here
-    /// is taken up again at the next start. The relay ends last, for what the
-    /// others still have to say.
+    /// is taken up again at the next start.
     pub(super) async fn end(self) {
         let all = async {
             for task in self.tasks {
                 _ = task.await;
             }
-            self.relay_stop.cancel();
-            _ = self.relay.await;
+            self.last_stop.cancel();
+            for task in self.last {
+                _ = task.await;
+            }
         };
         if tokio::time::timeout(self.grace, all).await.is_err() {
             tracing::warn!("work in the background took too long to end");
@@ -113,14 +155,14 @@ where
     T: Clone + Send + Sync + 'static,
     F: Fn(T) -> R + Send + Sync + 'static,
     R: Future<Output = Result<u64, E>> + Send + 'static,
-    E: std::fmt::Display,
+    E: std::error::Error + Send + Sync + 'static,
 {
     Chore {
         name,
         every: SWEEP,
         work: Box::new(move || -> Work {
             let round = work(on.clone());
-            Box::pin(async move { round.await.map_err(|error| error.to_string()) })
+            Box::pin(async move { Ok(round.await?) })
         }),
     }
 }
@@ -128,7 +170,7 @@ where
 fn chores(config: &Config, services: &Services, infrastructure: &Infrastructure) -> Vec<Chore> {
     let ttl = config.idempotency_ttl;
     let clock = Arc::clone(&infrastructure.system);
-    let keys = Arc::new(infrastructure.idempotency_keys());
+    let keys = Arc::new(infrastructure.database.idempotency_keys());
     vec![
         chore("sessions", Arc::clone(&services.auth), |auth| async move {
             auth.sweep_sessions().await

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use archesai_auth::Clock as _;
 use archesai_http::Metrics;
-use archesai_sqlite::{Backlog, Waiting};
+use archesai_platform::gauges::{Backlog, Waiting};
 use async_trait::async_trait;
 
 use crate::{compose::Infrastructure, observability::Counts};
@@ -27,7 +27,7 @@ impl Scrape {
     }
 
     fn connections(&self) {
-        for pool in self.infrastructure.connections() {
+        for pool in self.infrastructure.database.connections() {
             let gauge = |state: &'static str, count: u32| {
                 let labels = [("pool", pool.pool), ("state", state)];
                 metrics::gauge!("archesai_database_connections", &labels).set(f64::from(count));
@@ -39,7 +39,7 @@ impl Scrape {
 
     async fn backlog(&self) {
         let now = self.infrastructure.system.now();
-        let backlog = self.infrastructure.backlog(now);
+        let backlog = self.infrastructure.database.backlog(now);
         let Ok(Ok(Backlog {
             steps,
             artifacts,

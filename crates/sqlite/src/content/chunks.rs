@@ -7,13 +7,18 @@ use archesai_content::{
     ports::{Claim, NewIndex, UnembeddedChunk},
 };
 use diesel::{
+    connection::DefaultLoadingMode,
     prelude::*,
     sql_query,
     sql_types::{BigInt, Binary},
     sqlite::SqliteConnection,
 };
 
-use super::{models, task::TaskResult, vectors};
+use super::{
+    models,
+    task::TaskResult,
+    vectors::{self, Sum},
+};
 use crate::{
     schema::{artifacts, chunk_embeddings, chunks},
     types::{Id, Time, signed},
@@ -115,6 +120,7 @@ fn insert(
                 chunk_embeddings::organization_id.eq(Id(organization.0)),
                 chunk_embeddings::artifact_id.eq(Id(artifact.0)),
                 chunk_embeddings::model.eq(model),
+                chunk_embeddings::code.eq(vectors::code(vector)),
                 chunk_embeddings::vector.eq(vectors::to_bytes(vector)),
             ))
             .execute(connection)?;
@@ -136,16 +142,19 @@ fn describe(connection: &mut SqliteConnection, artifact: Id, model: i64) -> Task
     if waiting.is_some() {
         return Ok(false);
     }
-    let kept: Vec<Vec<u8>> = chunk_embeddings::table
+    let kept = chunk_embeddings::table
         .filter(chunk_embeddings::chunk.eq_any(passages.select(chunks::sequence)))
         .select(chunk_embeddings::vector)
-        .load(connection)?;
-    let mean = vectors::mean(kept.iter().map(Vec::as_slice));
+        .load_iter::<Vec<u8>, DefaultLoadingMode>(connection)?;
+    let mut sum = Sum::default();
+    for vector in kept {
+        sum.add(&vector?);
+    }
     diesel::update(artifacts::table.find(artifact))
-        .set(artifacts::embedding.eq(mean))
+        .set(artifacts::embedding.eq(sum.direction()))
         .execute(connection)?;
     let all: i64 = passages.count().get_result(connection)?;
-    Ok(usize::try_from(all).is_ok_and(|all| all == kept.len()))
+    Ok(u64::try_from(all).is_ok_and(|all| all == sum.count))
 }
 
 #[derive(QueryableByName)]
@@ -340,11 +349,14 @@ fn put_vector(
     vector: &[f32],
 ) -> TaskResult<()> {
     sql_query(
-        "INSERT INTO chunk_embeddings (chunk, id, organization_id, artifact_id, model, vector) \
-         SELECT sequence, id, organization_id, artifact_id, ?, ? FROM chunks WHERE id = ? \
-         ON CONFLICT (chunk) DO UPDATE SET model = excluded.model, vector = excluded.vector",
+        "INSERT INTO chunk_embeddings \
+           (chunk, id, organization_id, artifact_id, model, code, vector) \
+         SELECT sequence, id, organization_id, artifact_id, ?, ?, ? FROM chunks WHERE id = ? \
+         ON CONFLICT (chunk) DO UPDATE \
+         SET model = excluded.model, code = excluded.code, vector = excluded.vector",
     )
     .bind::<BigInt, _>(model)
+    .bind::<Binary, _>(vectors::code(vector))
     .bind::<Binary, _>(vectors::to_bytes(vector))
     .bind::<Binary, _>(Id(id.0))
     .execute(connection)?;

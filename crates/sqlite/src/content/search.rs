@@ -15,9 +15,14 @@ use super::{
     filter::{Query, Sql},
     models,
     task::TaskResult,
-    vectors::{self, Best, Scored},
+    vectors::{self, Best, Estimate, Scored},
 };
-use crate::types::Id;
+use crate::{schema::chunk_embeddings, types::Id};
+
+/// For each passage that is asked for, so many are compared exactly, and never fewer than some:
+/// enough that hardly any of the best is missed, whatever the model.
+const CANDIDATES: usize = 10;
+const MIN_CANDIDATES: usize = 500;
 
 /// How many different words of a query count.
 const MAX_WORDS: usize = 64;
@@ -51,7 +56,8 @@ impl Row {
     }
 }
 
-/// Compares with every vector that meets the filter, so nothing is missed.
+/// Compares with every passage that meets the filter by its code, and with the best of these by
+/// its vector: all of them, if they are few.
 pub(super) fn semantic(
     connection: &mut SqliteConnection,
     organization: OrganizationId,
@@ -64,7 +70,7 @@ pub(super) fn semantic(
         return Ok(Vec::new());
     };
     let mut sql = Sql::new(
-        "SELECT e.chunk, e.id, e.vector FROM chunk_embeddings AS e \
+        "SELECT e.chunk, e.code FROM chunk_embeddings AS e \
          WHERE e.organization_id = ? AND e.model = ?",
     )
     .id(organization.0)
@@ -75,35 +81,60 @@ pub(super) fn semantic(
             .searched(organization, filter)
             .push(")");
     }
-    let best = nearest(connection, sql.query(), embedding, limit)?;
-    best.into_iter()
-        .map(|best| load(connection, best))
-        .collect()
+    // All that is read is of one moment.
+    connection.transaction(|connection| {
+        let candidates = (limit as usize * CANDIDATES).max(MIN_CANDIDATES);
+        let near = near(connection, sql.query(), embedding, candidates)?;
+        let best = nearest(connection, near, embedding, limit)?;
+        best.into_iter()
+            .map(|best| load(connection, best))
+            .collect()
+    })
 }
 
-/// Compares a vector with those a query answers. It looks at each where the database
-/// keeps it, for copying would cost more than comparing.
-fn nearest(
+/// Those of the passages a query answers whose codes are nearest. It looks at each code where the
+/// database keeps it, for copying would cost more than comparing.
+fn near(
     connection: &mut SqliteConnection,
     query: Query,
     embedding: &[f32],
-    limit: u32,
+    limit: usize,
 ) -> TaskResult<Vec<Scored>> {
-    let mut best = Best::new(limit as usize);
+    let estimate = Estimate::of(embedding);
+    let mut best = Best::new(limit);
     let rows = LoadConnection::<DefaultLoadingMode>::load(connection, query)?;
     for row in rows {
         let row = row?;
         let score = {
-            let field = row.get(2).ok_or(DieselError::NotFound)?;
-            let mut vector = field.value().ok_or(DieselError::NotFound)?;
-            vectors::dot(embedding, vector.read_blob())
+            let field = row.get(1).ok_or(DieselError::NotFound)?;
+            let mut code = field.value().ok_or(DieselError::NotFound)?;
+            estimate.to(code.read_blob())
         };
-        let (chunk, id) = (
-            column::<BigInt, i64>(&row, 0)?,
-            column::<Binary, Id>(&row, 1)?,
-        );
+        let chunk = column::<BigInt, i64>(&row, 0)?;
         best.show(Scored {
             score,
+            chunk,
+            id: 0,
+        });
+    }
+    Ok(best.into_sorted())
+}
+
+/// The nearest of some passages, by their vectors.
+fn nearest(
+    connection: &mut SqliteConnection,
+    near: Vec<Scored>,
+    embedding: &[f32],
+    limit: u32,
+) -> TaskResult<Vec<Scored>> {
+    let mut best = Best::new(limit as usize);
+    for Scored { chunk, .. } in near {
+        let (id, vector): (Id, Vec<u8>) = chunk_embeddings::table
+            .find(chunk)
+            .select((chunk_embeddings::id, chunk_embeddings::vector))
+            .first(connection)?;
+        best.show(Scored {
+            score: vectors::dot(embedding, &vector),
             chunk,
             id: id.0,
         });

@@ -38,25 +38,66 @@ pub(super) fn dot(vector: &[f32], kept: &[u8]) -> f32 {
     sums.iter().sum::<f32>() + tail
 }
 
-/// The direction between kept vectors: the unit vector of their sum, as bytes.
-/// `None` of none, or of ones that cancel each other out.
-pub(super) fn mean<'a>(kept: impl IntoIterator<Item = &'a [u8]>) -> Option<Vec<u8>> {
-    let mut sums: Vec<f32> = Vec::new();
-    for vector in kept {
-        let (numbers, _) = vector.as_chunks::<WIDTH>();
-        sums.resize(sums.len().max(numbers.len()), 0.0);
-        for (sum, x) in sums.iter_mut().zip(numbers) {
+/// A vector as a bit for each number, set where that is not negative; the lowest bit first.
+pub(super) fn code(vector: &[f32]) -> Vec<u8> {
+    let bits = |numbers: &[f32]| {
+        let bit = |(at, x): (usize, &f32)| u8::from(*x >= 0.0) << at;
+        numbers.iter().enumerate().map(bit).sum()
+    };
+    vector.chunks(8).map(bits).collect()
+}
+
+/// Estimates how near vectors are by their codes: the dot product with the signs of their
+/// numbers. What a byte of a code adds to it is looked up.
+pub(super) struct Estimate(Vec<[f32; 256]>);
+
+impl Estimate {
+    pub(super) fn of(vector: &[f32]) -> Self {
+        let table = |numbers: &[f32]| {
+            let mut table = [0.0_f32; 256];
+            for (byte, sum) in (0_u8..=255).zip(&mut table) {
+                let signed = |(at, x): (usize, &f32)| if byte >> at & 1 == 1 { *x } else { -x };
+                *sum = numbers.iter().enumerate().map(signed).sum();
+            }
+            table
+        };
+        Self(vector.chunks(8).map(table).collect())
+    }
+
+    pub(super) fn to(&self, code: &[u8]) -> f32 {
+        let tables = self.0.iter().zip(code);
+        tables.map(|(table, byte)| table[usize::from(*byte)]).sum()
+    }
+}
+
+/// Adds kept vectors up.
+#[derive(Default)]
+pub(super) struct Sum {
+    sums: Vec<f32>,
+    pub(super) count: u64,
+}
+
+impl Sum {
+    pub(super) fn add(&mut self, kept: &[u8]) {
+        let (numbers, _) = kept.as_chunks::<WIDTH>();
+        let length = self.sums.len().max(numbers.len());
+        self.sums.resize(length, 0.0);
+        for (sum, x) in self.sums.iter_mut().zip(numbers) {
             *sum += f32::from_le_bytes(*x);
         }
+        self.count += 1;
     }
-    let length = sums.iter().map(|x| x * x).sum::<f32>().sqrt();
-    if length == 0.0 || !length.is_finite() {
-        return None;
+
+    /// The direction between them: the unit vector of the sum, as bytes. `None` of none, or of
+    /// ones that cancel each other out.
+    pub(super) fn direction(&self) -> Option<Vec<u8>> {
+        let length = self.sums.iter().map(|x| x * x).sum::<f32>().sqrt();
+        if length == 0.0 || !length.is_finite() {
+            return None;
+        }
+        let unit: Vec<f32> = self.sums.iter().map(|sum| sum / length).collect();
+        Some(to_bytes(&unit))
     }
-    for sum in &mut sums {
-        *sum /= length;
-    }
-    Some(to_bytes(&sums))
 }
 
 /// Keeps the best of what it is shown, in little memory.
@@ -143,10 +184,25 @@ mod tests {
 
     #[test]
     fn the_mean_direction_has_length_one() {
-        let kept = [to_bytes(&[1.0, 0.0]), to_bytes(&[0.0, 1.0])];
-        let mean = mean(kept.iter().map(Vec::as_slice)).expect("it has a direction");
+        let mut sum = Sum::default();
+        assert_eq!(sum.direction(), None);
+        sum.add(&to_bytes(&[1.0, 0.0]));
+        sum.add(&to_bytes(&[0.0, 1.0]));
+        let mean = sum.direction().expect("it has a direction");
         assert!((dot(&[1.0, 0.0], &mean) - 0.5_f32.sqrt()).abs() < 1e-6);
-        assert_eq!(super::mean([]), None);
+        sum.add(&to_bytes(&[-1.0, -1.0]));
+        assert_eq!(sum.direction(), None);
+    }
+
+    #[test]
+    fn the_estimate_is_the_product_with_the_signs() {
+        let query: Vec<f32> = (0_u8..21).map(|i| f32::from(i) - 8.5).collect();
+        let kept: Vec<f32> = (0_u8..21).map(|i| f32::from(i % 3) - 1.0).collect();
+        let signs = kept.iter().map(|x| if *x >= 0.0 { 1.0 } else { -1.0 });
+        let expected: f32 = query.iter().zip(signs).map(|(x, sign)| x * sign).sum();
+        let found = Estimate::of(&query).to(&code(&kept));
+        assert!((found - expected).abs() < 1e-4, "{found} {expected}");
+        assert_eq!(code(&kept).len(), 3);
     }
 
     #[test]

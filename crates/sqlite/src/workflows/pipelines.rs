@@ -2,7 +2,7 @@
 
 use archesai_workflows::{
     Cursor, CursorKey, Error, Json, OrganizationId, Page, Pipeline, PipelineId, Slice, UserId,
-    ports::PipelineSort,
+    ports::{PipelineSort, bounded},
 };
 use diesel::{
     prelude::*,
@@ -12,10 +12,11 @@ use diesel::{
 
 use super::{
     columns::Count,
-    lists::{after_text, after_time, sliced},
+    octets::octets,
     task::{Failure, TaskResult},
 };
 use crate::{
+    lists::sliced,
     schema::{pipeline_versions, pipelines},
     types::{Document, Id, Time, signed},
 };
@@ -71,8 +72,21 @@ macro_rules! current {
             .inner_join(pipeline_versions::table)
             .filter(pipeline_versions::version.eq(pipelines::version))
             .filter(pipelines::organization_id.eq(Id($organization.0)))
-            .select((Row::as_select(), pipeline_versions::definition))
     };
+}
+
+/// Something of the pipelines in a slice of those of an organization.
+macro_rules! page {
+    ($organization:expr, $slice:expr, $selected:expr) => {{
+        use pipelines::{created_at, id, name, updated_at};
+        let slice = $slice;
+        let query = current!($organization).select($selected).into_boxed();
+        match slice.sort {
+            PipelineSort::CreatedAt => sliced!(query, slice, created_at, id, Time),
+            PipelineSort::UpdatedAt => sliced!(query, slice, updated_at, id, Time),
+            PipelineSort::Name => sliced!(query, slice, name, id, Text),
+        }
+    }};
 }
 
 pub(super) fn insert(
@@ -112,6 +126,7 @@ pub(super) fn find(
 ) -> TaskResult<Option<Pipeline>> {
     let found: Option<Found> = current!(organization)
         .filter(pipelines::id.eq(Id(id.0)))
+        .select((Row::as_select(), pipeline_versions::definition))
         .get_result(connection)
         .optional()?;
     Ok(found.map(pipeline))
@@ -122,15 +137,11 @@ pub(super) fn list(
     organization: OrganizationId,
     slice: &Slice<PipelineSort>,
 ) -> TaskResult<Page<Pipeline>> {
-    use pipelines::{created_at, id, name, updated_at};
-
-    let query = current!(organization).into_boxed();
-    let query = match slice.sort {
-        PipelineSort::CreatedAt => sliced!(query, slice, created_at, id, after_time(slice)),
-        PipelineSort::UpdatedAt => sliced!(query, slice, updated_at, id, after_time(slice)),
-        PipelineSort::Name => sliced!(query, slice, name, id, after_text(slice)),
-    };
-    let found: Vec<Found> = query.load(connection)?;
+    let bytes = octets(&["pipeline_versions.definition"]);
+    let bytes = page!(organization, slice, bytes).load(connection)?;
+    let slice = &bounded(slice, &bytes);
+    let selected = (Row::as_select(), pipeline_versions::definition);
+    let found: Vec<Found> = page!(organization, slice, selected).load(connection)?;
     let found = found.into_iter().map(pipeline).collect();
     Ok(Page::from_rows(found, slice.limit, |last: &Pipeline| {
         Cursor {

@@ -4,17 +4,18 @@ use archesai_workflows::{
     Cursor, CursorKey, Error, Json, OrganizationId, Page, PipelineId, Result, Run, RunError, RunId,
     RunStatus, Slice, StepRunId, UserId,
     engine::{RunRow, RunState},
-    ports::{RunFilter, RunSort},
+    ports::{RunFilter, RunSort, bounded},
 };
 use diesel::{dsl::exists, prelude::*, select, sqlite::SqliteConnection};
 
 use super::{
     columns::{Count, Word, json, json_of},
-    lists::{after_time, sliced},
+    octets::octets,
     steps,
     task::{Failure, TaskResult},
 };
 use crate::{
+    lists::sliced,
     schema::{pipelines, run_values, runs, step_runs},
     types::{Document, Id, Time},
 };
@@ -161,26 +162,36 @@ pub(super) fn find(
     Ok(found.map(run))
 }
 
+/// Something of the runs in a slice of those that a filter lets through.
+macro_rules! page {
+    ($organization:expr, $filter:expr, $slice:expr, $selected:expr) => {{
+        let (filter, slice) = ($filter, $slice);
+        let mut query = runs::table
+            .inner_join(run_values::table)
+            .filter(runs::organization_id.eq(Id($organization.0)))
+            .select($selected)
+            .into_boxed();
+        if let Some(pipeline) = filter.pipeline {
+            query = query.filter(runs::pipeline_id.eq(Id(pipeline.0)));
+        }
+        if let Some(status) = filter.status {
+            query = query.filter(runs::status.eq(Word(status)));
+        }
+        sliced!(query, slice, runs::created_at, runs::id, Time)
+    }};
+}
+
 pub(super) fn list(
     connection: &mut SqliteConnection,
     organization: OrganizationId,
     filter: RunFilter,
     slice: &Slice<RunSort>,
 ) -> TaskResult<Page<Run>> {
-    let mut query = runs::table
-        .inner_join(run_values::table)
-        .filter(runs::organization_id.eq(Id(organization.0)))
-        .select((Narrow::as_select(), runs::created_at, Values::as_select()))
-        .into_boxed();
-    if let Some(pipeline) = filter.pipeline {
-        query = query.filter(runs::pipeline_id.eq(Id(pipeline.0)));
-    }
-    if let Some(status) = filter.status {
-        query = query.filter(runs::status.eq(Word(status)));
-    }
-    let after = after_time(slice);
-    let found: Vec<Found> =
-        sliced!(query, slice, runs::created_at, runs::id, after).load(connection)?;
+    let bytes = octets(&["run_values.input", "run_values.output", "run_values.error"]);
+    let bytes = page!(organization, filter, slice, bytes).load(connection)?;
+    let slice = &bounded(slice, &bytes);
+    let selected = (Narrow::as_select(), runs::created_at, Values::as_select());
+    let found: Vec<Found> = page!(organization, filter, slice, selected).load(connection)?;
     let found = found.into_iter().map(run).collect();
     Ok(Page::from_rows(found, slice.limit, |last: &Run| Cursor {
         key: CursorKey::Time(last.created_at),

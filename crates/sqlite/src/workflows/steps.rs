@@ -4,17 +4,18 @@ use archesai_workflows::{
     Cursor, CursorKey, Json, OrganizationId, Page, RunId, Slice, StepError, StepRun, StepRunId,
     StepStatus, WorkerId,
     engine::{Items, StepRow},
-    ports::{StepResult, StepSort},
+    ports::{StepResult, StepSort, bounded},
 };
 use diesel::{prelude::*, sqlite::SqliteConnection};
 
 use super::{
     columns::{Count, Word},
-    lists::{after_time, sliced},
+    octets::octets,
     task::TaskResult,
     update::update_where,
 };
 use crate::{
+    lists::sliced,
     schema::{runs, step_runs, step_values},
     types::{Document, Id, Time},
 };
@@ -175,22 +176,37 @@ pub(super) fn update(connection: &mut SqliteConnection, rows: &[Row]) -> QueryRe
     Ok(())
 }
 
+/// Something of the steps in a slice of those of a run.
+macro_rules! page {
+    ($organization:expr, $run:expr, $slice:expr, $selected:expr) => {{
+        let slice = $slice;
+        let query = step_runs::table
+            .inner_join(runs::table)
+            .left_join(step_values::table)
+            .filter(step_runs::run_id.eq(Id($run.0)))
+            .filter(runs::organization_id.eq(Id($organization.0)))
+            .select($selected)
+            .into_boxed();
+        sliced!(query, slice, step_runs::created_at, step_runs::id, Time)
+    }};
+}
+
 pub(super) fn list(
     connection: &mut SqliteConnection,
     organization: OrganizationId,
     run: RunId,
     slice: &Slice<StepSort>,
 ) -> TaskResult<Page<StepRun>> {
-    let query = step_runs::table
-        .inner_join(runs::table)
-        .left_join(step_values::table)
-        .filter(step_runs::run_id.eq(Id(run.0)))
-        .filter(runs::organization_id.eq(Id(organization.0)))
-        .select((Row::as_select(), Option::<Values>::as_select()))
-        .into_boxed();
-    let after = after_time(slice);
-    let found: Vec<(Row, Option<Values>)> =
-        sliced!(query, slice, step_runs::created_at, step_runs::id, after).load(connection)?;
+    let bytes = octets(&[
+        "step_values.input",
+        "step_values.output",
+        "step_values.error",
+    ]);
+    let bytes = page!(organization, run, slice, bytes).load(connection)?;
+    let slice = &bounded(slice, &bytes);
+    let selected = (Row::as_select(), Option::<Values>::as_select());
+    let query = page!(organization, run, slice, selected);
+    let found: Vec<(Row, Option<Values>)> = query.load(connection)?;
     let found = found.into_iter().map(step_run).collect();
     Ok(Page::from_rows(found, slice.limit, |last: &StepRun| {
         Cursor {
@@ -205,22 +221,32 @@ pub(super) fn results(
     organization: OrganizationId,
     run: RunId,
     steps: Vec<String>,
-) -> TaskResult<Vec<StepResult>> {
+    max_bytes: u64,
+) -> TaskResult<Option<Vec<StepResult>>> {
     let mut results = Vec::with_capacity(steps.len());
+    let mut left = max_bytes;
     for step in steps {
-        let found: Option<(Word<StepStatus>, Option<Values>)> = step_runs::table
+        let bytes = octets(&["step_values.output", "step_values.error"]);
+        let found: Option<(Word<StepStatus>, i64, Option<Values>)> = step_runs::table
             .inner_join(runs::table)
             .left_join(step_values::table)
             .filter(step_runs::run_id.eq(Id(run.0)))
             .filter(step_runs::step.eq(&step))
             .filter(step_runs::parent.is_null())
             .filter(runs::organization_id.eq(Id(organization.0)))
-            .select((step_runs::status, Option::<Values>::as_select()))
+            .select((step_runs::status, bytes, Option::<Values>::as_select()))
             .get_result(connection)
             .optional()?;
-        results.extend(found.map(|(status, values)| result(step, status.0, values)));
+        let Some((status, bytes, values)) = found else {
+            continue;
+        };
+        let Some(rest) = left.checked_sub(bytes.unsigned_abs()) else {
+            return Ok(None);
+        };
+        left = rest;
+        results.push(result(step, status.0, values));
     }
-    Ok(results)
+    Ok(Some(results))
 }
 
 fn result(step: String, status: StepStatus, values: Option<Values>) -> StepResult {

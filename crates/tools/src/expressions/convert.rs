@@ -21,6 +21,11 @@ impl Budget {
         }
     }
 
+    /// How many bytes may still come out.
+    pub(super) fn left(&self) -> usize {
+        self.left
+    }
+
     /// Takes bytes off the budget.
     pub(super) fn take(&mut self, bytes: usize) -> Result<(), String> {
         match self.left.checked_sub(bytes) {

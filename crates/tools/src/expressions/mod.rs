@@ -16,7 +16,7 @@ mod walk;
 
 use std::sync::LazyLock;
 
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value as Engine};
 use serde_json::Value;
 
 pub use error::ExpressionError;
@@ -30,7 +30,8 @@ use walk::Roots;
 /// What expressions may cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Work for one string, in units of one instruction or 64 bytes of data. Default 2 million.
+    /// Work for one call, in units of one instruction or 64 bytes of data. Default 1 million: no value on the way is larger
+    /// than 64 MB.
     pub fuel: u64,
     /// Largest result of one call, in bytes of its JSON, roughly. Default 10 MiB.
     pub output_bytes: usize,
@@ -45,7 +46,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            fuel: 2_000_000,
+            fuel: 1_000_000,
             output_bytes: 10 << 20,
             tokens: 400,
             template_bytes: 1 << 20,
@@ -59,6 +60,9 @@ pub struct Expressions {
     environment: Environment<'static>,
     limits: Limits,
 }
+
+/// How many bytes of data a unit of fuel is worth.
+const UNITS: u64 = 64;
 
 static STANDARD: LazyLock<Expressions> = LazyLock::new(|| Expressions::new(Limits::default()));
 
@@ -75,7 +79,15 @@ pub fn check(template: &Value) -> Result<Vec<Reference>, Vec<ExpressionError>> {
 /// # Errors
 /// The first expression that has no value.
 pub fn evaluate(template: &Value, scope: &Value) -> Result<Value, ExpressionError> {
-    STANDARD.evaluate(template, scope)
+    metered(template, scope, &mut 0)
+}
+
+/// Evaluates a template under the default limits; see [`Expressions::metered`].
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn metered(template: &Value, scope: &Value, spent: &mut u64) -> Result<Value, ExpressionError> {
+    STANDARD.metered(template, scope, spent)
 }
 
 /// Renders text with any variables under the default limits; see [`Expressions::render`].
@@ -92,7 +104,6 @@ impl Expressions {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        environment.set_fuel(Some(limits.fuel));
         environment.set_recursion_limit(64);
         environment.set_syntax(parse::syntax());
         for function in ["range", "dict", "debug", "namespace"] {
@@ -134,13 +145,24 @@ impl Expressions {
     /// The first expression that has no value: a mistake that [`Expressions::check`] would find, a name without a value
     /// (except in `default` and `is defined`), or a limit that was reached.
     pub fn evaluate(&self, template: &Value, scope: &Value) -> Result<Value, ExpressionError> {
-        let mut run = Run {
-            expressions: self,
-            scope,
-            budget: Budget::new(self.limits.output_bytes, self.limits.depth),
-            pointer: String::new(),
-        };
-        run.value(template, 0)
+        self.metered(template, scope, &mut 0)
+    }
+
+    /// As [`Expressions::evaluate`], for templates that share the bound on their work: `spent` is what those before took of
+    /// [`Limits::fuel`].
+    ///
+    /// # Errors
+    /// As [`Expressions::evaluate`].
+    pub fn metered(
+        &self,
+        template: &Value,
+        scope: &Value,
+        spent: &mut u64,
+    ) -> Result<Value, ExpressionError> {
+        let mut run = Run::new(self, scope, *spent);
+        let value = run.value(template, 0);
+        *spent = run.spent;
+        value
     }
 
     /// Renders text in which any variable may stand. The result is text even where it is one expression.
@@ -148,26 +170,10 @@ impl Expressions {
     /// # Errors
     /// As [`Expressions::evaluate`].
     pub fn render(&self, template: &str, variables: &Value) -> Result<String, ExpressionError> {
-        let parsed = parse(template, Roots::Any, &self.limits).map_err(first)?;
-        let mut budget = Budget::new(self.limits.output_bytes, self.limits.depth);
-        match parsed {
+        match parse(template, Roots::Any, &self.limits).map_err(first)? {
             Parsed::Plain => Ok(template.to_owned()),
-            parsed => self.text(template, &Scope::new(variables, &parsed), &mut budget),
+            parsed => Run::new(self, variables, 0).text(template, &parsed),
         }
-    }
-
-    fn text(
-        &self,
-        template: &str,
-        scope: &Scope,
-        budget: &mut Budget,
-    ) -> Result<String, ExpressionError> {
-        let text = self
-            .environment
-            .render_str(template, scope.value())
-            .map_err(|error| scope.explain(&error))?;
-        budget.take(text.len()).map_err(ExpressionError::new)?;
-        Ok(text)
     }
 
     fn too_deep(&self) -> ExpressionError {
@@ -181,12 +187,26 @@ impl Expressions {
 /// One evaluation of a template.
 struct Run<'a> {
     expressions: &'a Expressions,
+    environment: Environment<'static>,
     scope: &'a Value,
     budget: Budget,
+    spent: u64,
     pointer: String,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(expressions: &'a Expressions, scope: &'a Value, spent: u64) -> Self {
+        let limits = &expressions.limits;
+        Self {
+            expressions,
+            environment: expressions.environment.clone(),
+            scope,
+            budget: Budget::new(limits.output_bytes, limits.depth),
+            spent,
+            pointer: String::new(),
+        }
+    }
+
     fn value(&mut self, template: &Value, depth: usize) -> Result<Value, ExpressionError> {
         if depth > self.expressions.limits.depth {
             return Err(self.expressions.too_deep().at(&self.pointer));
@@ -225,25 +245,65 @@ impl Run<'_> {
                 self.budget.take(text.len()).map_err(ExpressionError::new)?;
                 Ok(Value::String(text.to_owned()))
             }
-            Parsed::Expression { source, .. } => {
-                let scope = Scope::new(self.scope, &parsed);
-                let value = expressions
-                    .environment
-                    .compile_expression(source)
-                    .and_then(|expression| expression.eval(scope.value()))
-                    .map_err(|error| scope.explain(&error))?;
-                if value.is_undefined() {
-                    return Err(scope.undefined());
-                }
-                self.budget.json(&value).map_err(ExpressionError::new)
+            Parsed::Expression { source, .. } => self.expression(source, &parsed),
+            Parsed::Text { .. } => self.text(text, &parsed).map(Value::String),
+        }
+    }
+
+    fn expression(&mut self, source: &str, parsed: &Parsed) -> Result<Value, ExpressionError> {
+        // An expression alone does not tell what it took.
+        let statement = format!("{{% set value = ({source}) %}}");
+        let (_, value) = self.work(&statement, parsed)?;
+        if value.is_undefined() {
+            return Err(Scope::new(self.scope, parsed).undefined());
+        }
+        let before = self.budget.left();
+        let value = self.budget.json(&value).map_err(ExpressionError::new);
+        self.spend((before - self.budget.left()) as u64);
+        value
+    }
+
+    fn text(&mut self, template: &str, parsed: &Parsed) -> Result<String, ExpressionError> {
+        let (text, _) = self.work(template, parsed)?;
+        self.budget.take(text.len()).map_err(ExpressionError::new)?;
+        Ok(text)
+    }
+
+    /// Does what a template says, with what is left of the fuel. Answers its text, and what it calls `value`.
+    fn work(
+        &mut self,
+        template: &str,
+        parsed: &Parsed,
+    ) -> Result<(String, Engine), ExpressionError> {
+        let scope = Scope::new(self.scope, parsed);
+        self.spend(scope.cost());
+        let left = self.expressions.limits.fuel.saturating_sub(self.spent);
+        self.environment.set_fuel(Some(left));
+        let done = self
+            .environment
+            .template_from_str(template)
+            .and_then(|template| template.render_captured(scope.value()));
+        match done {
+            Ok(done) => {
+                let levels = done.state().fuel_levels();
+                self.spent += levels.map_or(left, |(consumed, _)| consumed);
+                let value = done.state().lookup("value").unwrap_or_default();
+                Ok((done.into_output(), value))
             }
-            Parsed::Text { .. } => {
-                let scope = Scope::new(self.scope, &parsed);
-                expressions
-                    .text(text, &scope, &mut self.budget)
-                    .map(Value::String)
+            Err(error) => {
+                // What a failure took is not told.
+                self.spent += match error.kind() {
+                    ErrorKind::OutOfFuel => left,
+                    _ => self.expressions.limits.fuel / 100,
+                };
+                Err(scope.explain(&error))
             }
         }
+    }
+
+    /// Takes work off the fuel that the engine knows nothing of, in bytes of data.
+    fn spend(&mut self, bytes: u64) {
+        self.spent = self.spent.saturating_add(bytes / UNITS);
     }
 }
 

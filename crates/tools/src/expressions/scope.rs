@@ -20,6 +20,7 @@ pub(super) struct Scope<'a> {
     whole: &'a Value,
     paths: &'a [Path],
     value: Engine,
+    cost: u64,
 }
 
 impl<'a> Scope<'a> {
@@ -33,11 +34,18 @@ impl<'a> Scope<'a> {
                     .map(String::as_str),
             );
         }
+        let mut cost = 0;
         Self {
             whole,
             paths,
-            value: pick(whole, &wanted),
+            value: pick(whole, &wanted, &mut cost),
+            cost,
         }
+    }
+
+    /// What it took to copy the values, as bytes of data that the engine works on.
+    pub(super) fn cost(&self) -> u64 {
+        self.cost
     }
 
     /// The values as the engine takes them.
@@ -103,21 +111,22 @@ impl<'a> Wanted<'a> {
 }
 
 /// The wanted part of a value. Objects lose the entries that nobody names; what is no object is taken whole.
-fn pick(value: &Value, wanted: &Wanted) -> Engine {
+fn pick(value: &Value, wanted: &Wanted, cost: &mut u64) -> Engine {
     match (value, wanted) {
         (Value::Object(entries), Wanted::Names(names)) => {
             let kept = names.iter().filter_map(|(name, inner)| {
                 let value = entries.get(*name)?;
-                Some(((*name).to_owned(), pick(value, inner)))
+                Some(((*name).to_owned(), pick(value, inner, cost)))
             });
             Engine::from(kept.collect::<BTreeMap<String, Engine>>())
         }
-        _ => engine(value),
+        _ => engine(value, cost),
     }
 }
 
 /// A whole value as the engine takes it.
-fn engine(value: &Value) -> Engine {
+fn engine(value: &Value, cost: &mut u64) -> Engine {
+    *cost += 16;
     match value {
         Value::Null => Engine::from(()),
         Value::Bool(value) => Engine::from(*value),
@@ -126,12 +135,19 @@ fn engine(value: &Value) -> Engine {
             (None, Some(integer)) => Engine::from(integer),
             (None, None) => Engine::from(number.as_f64().unwrap_or(f64::NAN)),
         },
-        Value::String(text) => Engine::from(text.as_str()),
-        Value::Array(items) => Engine::from(items.iter().map(engine).collect::<Vec<_>>()),
+        Value::String(text) => {
+            // Copying is less work than what the engine does.
+            *cost += text.len() as u64 / 4;
+            Engine::from(text.as_str())
+        }
+        Value::Array(items) => {
+            let items = items.iter().map(|item| engine(item, cost));
+            Engine::from(items.collect::<Vec<_>>())
+        }
         Value::Object(entries) => {
             let entries = entries
                 .iter()
-                .map(|(name, value)| (name.clone(), engine(value)));
+                .map(|(name, value)| (name.clone(), engine(value, cost)));
             Engine::from(entries.collect::<BTreeMap<String, Engine>>())
         }
     }

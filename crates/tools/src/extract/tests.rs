@@ -113,7 +113,7 @@ fn every_sample_is_read() {
     ]
     .map(String::from)
     .into();
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/html");
+    let folder = crate::samples::folder().join("html");
     names.extend(
         std::fs::read_dir(folder)
             .unwrap()

@@ -170,8 +170,8 @@ impl Bench {
 /// The bytes of a sample document; `tests/data/README.md` says where they come from.
 #[expect(clippy::disallowed_methods, reason = "the samples lie on the disk")]
 pub(crate) fn sample(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/data")
-        .join(name);
+    // Where the tests run, not where they were built.
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap();
+    let path = Path::new(&package).join("../../tests/data").join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

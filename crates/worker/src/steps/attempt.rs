@@ -6,7 +6,10 @@ use archesai_workflows::{
     Adapters, Call, Cancellation, Error, Outcome, Prepared, Result, Service, ToolError,
     engine::Claim,
 };
-use futures_util::FutureExt;
+use futures_util::{
+    FutureExt,
+    future::{Fuse, FusedFuture},
+};
 use tokio::time::Instant;
 
 use super::{log::StepLog, reports::Reports};
@@ -54,7 +57,10 @@ pub(super) async fn attempt<A: Adapters>(
     let log = StepLog::new(service.clock.clone());
     let result = watched(service, &call, &log, stop).await;
     flush(service, claim, &log).await;
-    let next = insist(stop, || reports.finish(call.clone(), result.clone())).await?;
+    let next = insist(stop, || {
+        reports.finish(service, call.clone(), result.clone())
+    })
+    .await?;
     Ok((outcome(&result), next))
 }
 
@@ -92,7 +98,7 @@ async fn insist<T, F: Future<Output = Result<T>>>(
 }
 
 /// Calls the tool within its time, until it is told to stop, and writes what it tells meanwhile.
-async fn watched<A: Adapters>(
+pub(super) async fn watched<A: Adapters>(
     service: &Service<A>,
     call: &Call,
     log: &StepLog,
@@ -108,13 +114,23 @@ async fn watched<A: Adapters>(
     };
     tokio::pin!(stopped);
     let mut rhythm = tokio::time::interval(FLUSH);
-    loop {
+    // The tool goes on while what it told is being written.
+    let flushing = Fuse::terminated();
+    tokio::pin!(flushing);
+    let result = loop {
         tokio::select! {
-            result = &mut timed => return settle(result, call, stop),
-            () = &mut stopped => return Err(ToolError::permanent("cancelled", "it was cancelled")),
-            _ = rhythm.tick() => flush(service, &call.claim, log).await,
+            result = &mut timed => break settle(result, call, stop),
+            () = &mut stopped => break Err(ToolError::permanent("cancelled", "it was cancelled")),
+            () = &mut flushing => {}
+            _ = rhythm.tick(), if flushing.is_terminated() => {
+                flushing.set(flush(service, &call.claim, log).fuse());
+            }
         }
+    };
+    if !flushing.is_terminated() {
+        flushing.await;
     }
+    result
 }
 
 type Timed = Result<std::thread::Result<Result<Outcome, ToolError>>, tokio::time::error::Elapsed>;

@@ -34,12 +34,6 @@ impl Held {
         self.steps().remove(&claim.step.id);
     }
 
-    /// Which claims are held.
-    pub(super) fn claims(&self) -> Vec<Claim> {
-        let steps = self.steps();
-        steps.values().map(|(claim, _)| claim.clone()).collect()
-    }
-
     /// Which leases are held.
     pub(super) fn leases(&self) -> Vec<Lease> {
         let steps = self.steps();

@@ -1,8 +1,10 @@
 //! A language of expressions that knows nothing but paths: `{{ steps.a.output.b }}`.
 
+use std::pin::Pin;
+
 use archesai_workflows::{
     Json, Violation,
-    ports::{ExpressionError, Expressions, Reference},
+    ports::{ExpressionError, Expressions, Pool, Reference, Unfinished, Work},
 };
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -121,11 +123,29 @@ impl Expressions for Paths {
         }
     }
 
-    fn evaluate(&self, template: &Json, scope: &Json) -> Result<Json, ExpressionError> {
+    fn evaluate(
+        &self,
+        template: &Json,
+        scope: &Json,
+        _work: &mut Work,
+    ) -> Result<Json, ExpressionError> {
         fill_in(template, scope, "")
     }
 
     fn truthy(&self, value: &Json) -> bool {
         !matches!(value, Json::Null | Json::Bool(false) | Json::Integer(0))
+    }
+}
+
+/// Does work at once, where it is asked for: these expressions are no work.
+pub(crate) struct AtOnce;
+
+impl Pool for AtOnce {
+    fn run(
+        &self,
+        work: Box<dyn FnOnce() + Send>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Unfinished>> + Send + '_>> {
+        work();
+        Box::pin(std::future::ready(Ok(())))
     }
 }

@@ -21,7 +21,7 @@ use archesai_workflows::{
     Settings, ToolError, ToolSpec, UserId, Violation, WorkerId,
     ports::{Toolbox, Wakeups},
 };
-use expressions::Paths;
+use expressions::{AtOnce, Paths};
 use store::MemoryStore;
 
 /// The tools `text.upper` and `text.repeat`.
@@ -142,8 +142,9 @@ const DEFINITION: &str = r#"{
 pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     let service = Service::<Brought> {
         store: MemoryStore::default(),
-        toolbox: TextTools::new(),
-        expressions: Paths,
+        toolbox: Arc::new(TextTools::new()),
+        expressions: Arc::new(Paths),
+        pool: Arc::new(AtOnce),
         wakeups: Arc::new(Alone),
         clock: Arc::new(SystemClock),
         ids: Arc::new(Counter::default()),

@@ -392,10 +392,11 @@ impl<G: Send + Sync + 'static> Repository for MemoryStore<G> {
         organization: OrganizationId,
         run: RunId,
         steps: &[String],
-    ) -> Result<Vec<StepResult>> {
+        max_bytes: u64,
+    ) -> Result<Option<Vec<StepResult>>> {
         let tables = self.tables.lock().await;
         if tables.run(organization, run).is_none() {
-            return Ok(Vec::new());
+            return Ok(Some(Vec::new()));
         }
         let rows = tables
             .steps
@@ -410,7 +411,11 @@ impl<G: Send + Sync + 'static> Repository for MemoryStore<G> {
                 error: shown.error,
             }
         });
-        Ok(results.collect())
+        let results: Vec<StepResult> = results.collect();
+        let size =
+            |result: &StepResult| result.output.as_ref().map_or(0, |it| it.to_string().len());
+        let bytes: usize = results.iter().map(size).sum();
+        Ok((bytes as u64 <= max_bytes).then_some(results))
     }
 
     async fn find_item(
@@ -514,6 +519,8 @@ impl<G: Send + Sync + 'static> Repository for MemoryStore<G> {
     async fn put_values(&self, values: &[StepValues]) -> Result<()> {
         let mut tables = self.tables.lock().await;
         for value in values {
+            #[cfg(test)]
+            assert_ne!(value.output, Some(Json::from("break the store")));
             tables.values.insert(value.step_run, value.clone());
         }
         Ok(())

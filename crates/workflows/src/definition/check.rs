@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Definition, Step, literal};
+use super::{Definition, Step, literal, reader::Reader};
 use crate::{
     Json, Violation,
-    ports::{Expressions, Toolbox},
+    ports::{Expressions, Toolbox, Work},
 };
 
 /// Notes unknown tools, and parameters that cannot fit their tool.
@@ -13,40 +13,46 @@ pub(super) fn tools(
     definition: &Definition,
     toolbox: &impl Toolbox,
     expressions: &impl Expressions,
-    violations: &mut Vec<Violation>,
+    reader: &mut Reader,
 ) {
+    // What is wrong at a place already is not told again in other words.
+    let known = reader.places();
+    let mut work = Work::default();
     for (at, step) in definition.steps.iter().enumerate() {
+        if reader.is_full() {
+            return;
+        }
         if step.tool.is_empty() {
             continue;
         }
         let spec = toolbox.specs().iter().find(|spec| spec.name == step.tool);
         let Some(spec) = spec else {
             let detail = format!("there is no tool `{}`", step.tool);
-            violations.push(Violation::new(format!("/steps/{at}/tool"), detail));
+            reader.refuse(format!("/steps/{at}/tool"), detail);
             continue;
         };
         let found = if step.with.dynamic.is_empty() {
-            constant(step, toolbox, expressions)
+            constant(step, toolbox, expressions, &mut work)
         } else {
-            literal::check(&spec.input_schema, &step.with, expressions)
+            literal::check(&spec.input_schema, &step.with, expressions, &mut work)
         };
         let pointer = format!("/steps/{at}/with");
         let found = found.into_iter().map(|one| one.under(&pointer));
-        // What is wrong at a place already is not told again in other words.
-        let known = violations.len();
-        for violation in found {
-            let same = |one: &Violation| one.pointer == violation.pointer;
-            if !violations[..known].iter().any(same) {
-                violations.push(violation);
-            }
+        for violation in found.filter(|one| !known.contains(&one.pointer)) {
+            reader.refuse(violation.pointer, violation.detail);
         }
     }
 }
 
 /// Checks parameters that do not depend on the run in full.
-fn constant(step: &Step, toolbox: &impl Toolbox, expressions: &impl Expressions) -> Vec<Violation> {
+fn constant(
+    step: &Step,
+    toolbox: &impl Toolbox,
+    expressions: &impl Expressions,
+    work: &mut Work,
+) -> Vec<Violation> {
     let scope = Json::Object(BTreeMap::new());
-    match expressions.evaluate(&step.with.value, &scope) {
+    match expressions.evaluate(&step.with.value, &scope, work) {
         Ok(input) => toolbox.check(&step.tool, &input),
         Err(error) => vec![Violation::new(error.pointer, error.message)],
     }

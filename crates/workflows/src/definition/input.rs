@@ -194,12 +194,15 @@ pub(super) fn check(
     let given = if given.is_null() { &none } else { given };
     if is_deeper(given, MAX_DEPTH) {
         reader.refuse("", format!("nests deeper than {MAX_DEPTH} levels"));
-        return Err(reader.violations);
+        return Err(reader.told());
     }
     let Some(members) = reader.members(given, "") else {
-        return Err(reader.violations);
+        return Err(reader.told());
     };
     for name in members.keys().filter(|name| !inputs.contains_key(*name)) {
+        if reader.is_full() {
+            return Err(reader.told());
+        }
         reader.refuse(child("", name), "the pipeline has no such input");
     }
     let mut values = BTreeMap::new();
@@ -214,10 +217,10 @@ pub(super) fn check(
             None => {}
         }
     }
-    if reader.violations.is_empty() {
+    if reader.is_empty() {
         Ok(Json::Object(values))
     } else {
-        Err(reader.violations)
+        Err(reader.told())
     }
 }
 

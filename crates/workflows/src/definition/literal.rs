@@ -7,17 +7,22 @@
 use std::collections::BTreeMap;
 
 use super::{Kind, Template, pointer::child};
-use crate::{Json, Violation, ports::Expressions};
+use crate::{
+    Json, Violation,
+    ports::{Expressions, Work},
+};
 
 /// Where a template cannot fit a schema, whatever its expressions give.
 pub(super) fn check(
     schema: &Json,
     template: &Template,
     expressions: &impl Expressions,
+    work: &mut Work,
 ) -> Vec<Violation> {
     let mut checker = Checker {
         template,
         expressions,
+        work,
         violations: Vec::new(),
     };
     checker.value(schema, &template.value, "");
@@ -27,6 +32,7 @@ pub(super) fn check(
 struct Checker<'a, E> {
     template: &'a Template,
     expressions: &'a E,
+    work: &'a mut Work,
     violations: Vec<Violation>,
 }
 
@@ -36,7 +42,7 @@ impl<E: Expressions> Checker<'_, E> {
             Json::Text(_) if self.template.dynamic.contains(pointer) => {}
             Json::Text(_) => {
                 let scope = Json::Object(BTreeMap::new());
-                match self.expressions.evaluate(value, &scope) {
+                match self.expressions.evaluate(value, &scope, self.work) {
                     Ok(known) => self.fits(schema, &known, pointer),
                     Err(error) => self.refuse(pointer, error.message),
                 }

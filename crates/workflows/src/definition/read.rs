@@ -6,13 +6,13 @@ use std::{
 };
 
 use super::{
-    Backoff, Definition, Format, Input, Kind, MAX_DEPTH, MAX_INPUTS, MAX_OUTPUTS, MAX_STEPS,
-    OnError, Retry, Step, Template,
-    pointer::{child, is_deeper},
+    Backoff, Definition, Format, Input, Kind, MAX_INPUTS, MAX_OUTPUTS, MAX_STEPS, OnError, Retry,
+    Step, Template,
+    pointer::child,
     reader::{Object, Reader},
     references,
 };
-use crate::{Json, Violation, ports::Expressions};
+use crate::{Json, ports::Expressions};
 
 const STEP_FIELDS: [&str; 10] = [
     "id",
@@ -39,20 +39,19 @@ const MAX_ATTEMPTS: u32 = 100;
 const MAX_CONCURRENCY: u32 = 1_000;
 
 /// Reads a definition as far as it can be read, and notes what is wrong with it.
-pub(super) fn read(value: &Json, expressions: &impl Expressions) -> (Definition, Vec<Violation>) {
+pub(super) fn read(value: &Json, expressions: &impl Expressions) -> (Definition, Reader) {
     let mut reader = Reader::default();
     let mut definition = Definition::default();
-    if is_deeper(value, MAX_DEPTH) {
-        reader.refuse("", format!("nests deeper than {MAX_DEPTH} levels"));
-        return (definition, reader.violations);
-    }
     if let Some(object) = reader.object(value, "", &["inputs", "steps", "outputs"]) {
         reader.inputs(object, &mut definition);
         let needs = reader.steps(object, &mut definition);
         reader.outputs(object, &mut definition);
-        references::resolve(&mut reader, &mut definition, &needs, expressions);
+        // What was not read cannot be referred to.
+        if !reader.is_full() {
+            references::resolve(&mut reader, &mut definition, &needs, expressions);
+        }
     }
-    (definition, reader.violations)
+    (definition, reader)
 }
 
 impl Reader {
@@ -65,6 +64,9 @@ impl Reader {
         };
         self.at_most(members.len(), MAX_INPUTS, "/inputs", "inputs");
         for (name, value) in members {
+            if self.is_full() {
+                return;
+            }
             let pointer = child("/inputs", name);
             self.name(name, &pointer);
             let input = self.input(value, &pointer);
@@ -106,6 +108,9 @@ impl Reader {
         self.at_most(steps.len(), MAX_STEPS, "/steps", "steps");
         let mut needs = Vec::new();
         for (at, value) in steps.iter().take(MAX_STEPS).enumerate() {
+            if self.is_full() {
+                break;
+            }
             let pointer = child("/steps", at);
             let object = self.object(value, &pointer, &STEP_FIELDS);
             let step = object.map(|object| self.step(object, into));
@@ -241,6 +246,9 @@ impl Reader {
         };
         self.at_most(members.len(), MAX_OUTPUTS, "/outputs", "outputs");
         for name in members.keys() {
+            if self.is_full() {
+                return;
+            }
             self.name(name, &child("/outputs", name));
         }
         into.outputs = Template::unread(value.clone());

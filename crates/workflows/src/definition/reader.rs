@@ -1,14 +1,20 @@
 //! Takes JSON objects apart and notes everything that is wrong with them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{duration, pointer::child};
 use crate::{Json, Violation};
 
+/// How many violations are told.
+const MAX_VIOLATIONS: usize = 100;
+
 /// What is wrong with a document so far.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
-    pub(super) violations: Vec<Violation>,
+    violations: Vec<Violation>,
 }
 
 /// A JSON object and where it lies.
@@ -33,7 +39,37 @@ impl<'a> Object<'a> {
 impl Reader {
     /// Notes that something is wrong.
     pub(super) fn refuse(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
-        self.violations.push(Violation::new(pointer, detail));
+        if !self.is_full() {
+            self.violations.push(Violation::new(pointer, detail));
+        }
+    }
+
+    /// Whether nothing is wrong.
+    pub(super) fn is_empty(&self) -> bool {
+        self.violations.is_empty()
+    }
+
+    /// Whether so much is wrong that nothing more is noted.
+    pub(super) fn is_full(&self) -> bool {
+        self.violations.len() >= MAX_VIOLATIONS
+    }
+
+    /// Where something is wrong.
+    pub(super) fn places(&self) -> BTreeSet<String> {
+        let places = self.violations.iter().map(|one| one.pointer.clone());
+        places.collect()
+    }
+
+    /// What is wrong, sorted by place, and at the end whether there may be more.
+    pub(super) fn told(mut self) -> Vec<Violation> {
+        let is_full = self.is_full();
+        self.violations.sort();
+        self.violations.dedup();
+        if is_full {
+            let more = "there may be more: not everything was looked at";
+            self.violations.push(Violation::new("", more));
+        }
+        self.violations
     }
 
     /// The members of an object, if it is one.
@@ -61,6 +97,9 @@ impl Reader {
             .keys()
             .filter(|name| !known.contains(&name.as_str()))
         {
+            if self.is_full() {
+                break;
+            }
             let known = known.join(", ");
             self.refuse(
                 child(pointer, name),

@@ -48,7 +48,9 @@ pub(super) fn resolve(
     for (at, needs) in needs.iter().enumerate() {
         resolver.needs(at, needs);
     }
-    cycle::check(definition, reader);
+    if !reader.is_full() {
+        cycle::check(definition, reader);
+    }
 }
 
 struct Resolver<'a, E> {
@@ -78,6 +80,9 @@ impl<E: Expressions> Resolver<'_, E> {
     }
 
     fn template(&mut self, mut template: Template, place: Place) -> Template {
+        if self.reader.is_full() {
+            return template;
+        }
         let pointer = match place {
             Place::Condition(at) => format!("/steps/{at}/if"),
             Place::List(at) => format!("/steps/{at}/for_each"),
@@ -86,8 +91,10 @@ impl<E: Expressions> Resolver<'_, E> {
         };
         match self.expressions.references(&template.value) {
             Err(violations) => {
-                let violations = violations.into_iter().map(|one| one.under(&pointer));
-                self.reader.violations.extend(violations);
+                for violation in violations {
+                    let violation = violation.under(&pointer);
+                    self.reader.refuse(violation.pointer, violation.detail);
+                }
             }
             Ok(references) => {
                 for reference in references {
@@ -167,6 +174,9 @@ impl<E: Expressions> Resolver<'_, E> {
 
     fn needs(&mut self, at: usize, needs: &[Json]) {
         for (nth, need) in needs.iter().enumerate() {
+            if self.reader.is_full() {
+                return;
+            }
             let detail = match need.as_text() {
                 None => Some("must be the id of a step".to_owned()),
                 Some(id) => match self.definition.position(id) {

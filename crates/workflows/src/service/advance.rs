@@ -8,16 +8,22 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Adapters, Service, prepare::expression_failed, scope, size};
+use super::{
+    Adapters, Service,
+    prepare::{self, Stop},
+    scope,
+};
 use crate::{
     Error, Json, OrganizationId, Recorded, Result, RunId, StepRunId, ToolError,
     definition::Definition,
-    engine::{Changes, Claim, Decision, Machine, RunRow, RunState, StepEvent},
-    ports::{Expressions as _, Repository, Scope, StepValues, Store as _, Transaction},
+    engine::{Changes, Claim, Decision, Lease, Machine, RunRow, RunState, StepEvent},
+    ports::{Repository, Scope, StepValues, Store as _, Transaction},
+    size,
 };
 
 /// What happened to a step that was claimed, and the documents that go with it.
-pub(super) struct Move {
+#[derive(Debug)]
+pub struct Move {
     claim: Claim,
     event: StepEvent,
     values: StepValues,
@@ -25,6 +31,10 @@ pub(super) struct Move {
     pub(super) items: Option<Vec<Json>>,
     /// Whether its worker may go on with a step that becomes ready.
     pub(super) goes_on: bool,
+    /// It ends its run, whose outputs have to be worked out before.
+    open: Option<Arc<Open>>,
+    /// What these came to.
+    outputs: Option<Outputs>,
     /// What came of it: refused, or the claim its worker goes on with.
     pub(super) moved: Result<Option<Claim>>,
 }
@@ -43,6 +53,8 @@ impl Move {
             },
             items: None,
             goes_on: true,
+            open: None,
+            outputs: None,
             moved: Err(Error::LeaseLost),
         }
     }
@@ -53,6 +65,39 @@ impl Move {
         self.values.output = output;
         self
     }
+
+    /// Whether nothing was written because it ends its run, whose outputs are to be
+    /// worked out first ([`Service::work_out`]).
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// What came of it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Service::finish`].
+    pub fn moved(self) -> Result<Option<Claim>> {
+        self.moved
+    }
+}
+
+/// A run that some moves end, and what its outputs are made of. While those are
+/// worked out nothing is locked, and so it may come otherwise.
+#[derive(Debug)]
+struct Open {
+    /// Whose moves end it.
+    by: Vec<Lease>,
+    definition: Arc<Definition>,
+    scope: Json,
+}
+
+/// The outputs of a run if these are the moves that end it. Every other step of
+/// it has ended before, and what has ended stays as it is.
+#[derive(Clone, Debug)]
+struct Outputs {
+    by: Vec<Lease>,
+    value: Result<Json, ToolError>,
 }
 
 /// Moves by the runs they belong to; none is empty.
@@ -86,34 +131,87 @@ impl<A: Adapters> Service<A> {
     /// [`advance`](Self::advance) for one move.
     pub(super) async fn advance_one(&self, mut step: Move) -> Result<Option<Claim>> {
         self.advance(std::slice::from_mut(&mut step)).await;
+        self.settle(step).await
+    }
+
+    /// Works out the outputs that a move waits for, if it does, and tries again.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`finish`](Self::finish).
+    pub async fn settle(&self, mut step: Move) -> Result<Option<Claim>> {
+        while step.is_open() {
+            self.work_out(&mut step).await;
+            self.advance(std::slice::from_mut(&mut step)).await;
+        }
         step.moved
+    }
+
+    /// Works out the outputs of the run that a move ends.
+    pub async fn work_out(&self, step: &mut Move) {
+        if let Some(open) = step.open.take() {
+            let (by, definition) = (open.by.clone(), Arc::clone(&open.definition));
+            let value = self.outputs(definition, open.scope.clone()).await;
+            step.outputs = Some(Outputs { by, value });
+        }
+    }
+
+    /// The output of a run.
+    pub(super) async fn outputs(
+        &self,
+        definition: Arc<Definition>,
+        scope: Json,
+    ) -> Result<Json, ToolError> {
+        let expressions = Arc::clone(&self.expressions);
+        let max_bytes = self.settings.max_value_bytes;
+        let outputs =
+            move || prepare::outputs(&definition, expressions.as_ref(), &scope, max_bytes);
+        self.apart(outputs).await?
     }
 
     /// Judges moves, of whichever runs, and writes what follows: in one
     /// transaction, or where that fails in one for each run, so that none keeps
     /// back the others. Those that do not hold their step any more are refused
     /// with [`Error::LeaseLost`] and leave no trace. A run that cannot be read is
-    /// failed, and its moves hear why.
-    pub(super) async fn advance(&self, moves: &mut [Move]) {
+    /// failed, and its moves hear why. Moves that end a run whose outputs are not
+    /// known yet stay [open](Move::is_open).
+    pub async fn advance(&self, moves: &mut [Move]) {
         let mut runs = Moves::new();
         for step in moves {
+            step.open = None;
             runs.entry(step.claim.run.id).or_default().push(step);
         }
         let mut waiting = vec![runs];
         while let Some(mut runs) = waiting.pop() {
-            let Err(error) = self.advance_together(&mut runs).await else {
-                continue;
-            };
-            if runs.len() > 1 {
-                waiting.extend(runs.into_iter().map(|run| Moves::from([run])));
-            } else {
-                let moves = runs.into_values().flatten().collect();
-                self.refuse(moves, error).await;
+            match self.advance_together(&mut runs).await {
+                Ok(open) if open.is_empty() => {}
+                Ok(open) => {
+                    for (run, open) in open {
+                        let moves = runs.remove(&run).unwrap_or_default();
+                        for step in moves {
+                            step.open = Some(Arc::clone(&open));
+                        }
+                    }
+                    waiting.push(runs);
+                }
+                Err(_) if runs.len() > 1 => {
+                    waiting.extend(runs.into_iter().map(|run| Moves::from([run])));
+                }
+                Err(error) => {
+                    let moves = runs.into_values().flatten().collect();
+                    self.refuse(moves, error).await;
+                }
             }
         }
     }
 
-    async fn advance_together(&self, runs: &mut Moves<'_>) -> Result<()> {
+    /// Answers the runs whose outputs have to be worked out first; nothing is
+    /// written if there are any.
+    async fn advance_together(&self, runs: &mut Moves<'_>) -> Result<HashMap<RunId, Arc<Open>>> {
+        let mut open = HashMap::new();
+        if runs.is_empty() {
+            return Ok(open);
+        }
         for step in runs.values_mut().flatten() {
             step.moved = Err(Error::LeaseLost);
         }
@@ -129,21 +227,21 @@ impl<A: Adapters> Service<A> {
         let items: Vec<StepRunId> = items.map(|step| step.id).collect();
         let mut batch = Batch::default();
         for state in transaction.lock_runs(&keys, &items).await? {
-            let moves = runs.get_mut(&state.run.id);
-            if let (Some(moves), Some(definition)) = (moves, definitions.get(&state.run.id)) {
+            let id = state.run.id;
+            if let (Some(moves), Some(definition)) = (runs.get_mut(&id), definitions.get(&id)) {
                 let run = self.advance_run(&transaction, &mut batch, definition, now, state, moves);
-                run.await?;
+                open.extend(run.await?.map(|run| (id, Arc::new(run))));
             }
         }
-        if !batch.changes.is_empty() {
+        if open.is_empty() && !batch.changes.is_empty() {
             transaction.apply(&batch.changes).await?;
             transaction.record(&batch.events).await?;
             transaction.commit().await?;
         }
-        if batch.has_work {
+        if open.is_empty() && batch.has_work {
             self.wakeups.wake();
         }
-        Ok(())
+        Ok(open)
     }
 
     /// The definitions of runs, but for deleted ones.
@@ -163,11 +261,11 @@ impl<A: Adapters> Service<A> {
         &self,
         repository: &impl Repository,
         batch: &mut Batch,
-        definition: &Definition,
+        definition: &Arc<Definition>,
         now: SystemTime,
         state: RunState,
         moves: &mut [&mut Move],
-    ) -> Result<()> {
+    ) -> Result<Option<Open>> {
         let run = state.run.clone();
         let mut machine = self.machine(definition, now, state)?;
         let mut accepted: Vec<&mut Move> = Vec::new();
@@ -178,11 +276,16 @@ impl<A: Adapters> Service<A> {
             }
         }
         if accepted.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let written = self.write(repository, &machine, &accepted).await?;
-        self.complete(repository, definition, &mut machine, &run)
-            .await?;
+        self.join(repository, &mut machine, &run).await?;
+        if machine.is_complete() {
+            let open = self.conclude(repository, definition, &mut machine, &run, &accepted);
+            if let Some(open) = open.await? {
+                return Ok(Some(open));
+            }
+        }
         for step in accepted {
             let worker = step.claim.step.worker.filter(|_| step.goes_on);
             let taken = worker.and_then(|worker| machine.take(worker));
@@ -205,7 +308,7 @@ impl<A: Adapters> Service<A> {
             repository.put_values(&rest).await?;
         }
         batch.add(self, run.organization_id, now, decision);
-        Ok(())
+        Ok(None)
     }
 
     /// The machine of a stored run.
@@ -285,11 +388,10 @@ impl<A: Adapters> Service<A> {
         Ok(written.iter().map(|values| values.step_run).collect())
     }
 
-    /// Joins the fan-outs whose items have ended, and ends the run if every step has.
-    async fn complete(
+    /// Joins the fan-outs whose items have ended.
+    async fn join(
         &self,
         repository: &impl Repository,
-        definition: &Definition,
         machine: &mut Machine<'_>,
         run: &RunRow,
     ) -> Result<()> {
@@ -303,24 +405,42 @@ impl<A: Adapters> Service<A> {
             };
             machine.joined(id, result);
         }
-        if machine.is_complete() {
-            let templates = [&definition.outputs];
-            let scope = scope::of_run(repository, definition, run, &templates).await?;
-            machine.conclude(self.outputs(definition, scope));
-        }
         Ok(())
     }
 
-    /// The output of a run.
-    pub(super) fn outputs(
+    /// Ends a run every step of which has ended, unless its outputs have to be
+    /// worked out before: expressions are not evaluated while others wait.
+    async fn conclude(
         &self,
-        definition: &Definition,
-        scope: BTreeMap<String, Json>,
-    ) -> Result<Json, ToolError> {
-        let template = &definition.outputs.value;
-        let output = self.expressions.evaluate(template, &Json::Object(scope));
-        let output = output.map_err(|error| expression_failed("/outputs", &error))?;
-        size::check(&output, self.settings.max_value_bytes, "output")?;
-        Ok(output)
+        repository: &impl Repository,
+        definition: &Arc<Definition>,
+        machine: &mut Machine<'_>,
+        run: &RunRow,
+        accepted: &[&mut Move],
+    ) -> Result<Option<Open>> {
+        let template = &definition.outputs;
+        if template.value.as_object().is_none_or(BTreeMap::is_empty) {
+            machine.conclude(Ok(template.value.clone()));
+            return Ok(None);
+        }
+        let by: Vec<Lease> = accepted.iter().map(|step| step.claim.lease()).collect();
+        let known = accepted.iter().find_map(|step| step.outputs.as_ref());
+        if let Some(known) = known.filter(|known| known.by == by) {
+            machine.conclude(known.value.clone());
+            return Ok(None);
+        }
+        let max_bytes = self.settings.max_results_bytes;
+        match scope::of_run(repository, definition, run, &[template], max_bytes).await {
+            Ok(scope) => Ok(Some(Open {
+                by,
+                definition: Arc::clone(definition),
+                scope: Json::Object(scope),
+            })),
+            Err(Stop::Step(error)) => {
+                machine.conclude(Err(error));
+                Ok(None)
+            }
+            Err(Stop::Service(error)) => Err(error),
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! Writing pipelines.
 
+use std::sync::Arc;
+
 use super::{Actor, Adapters, Service};
 use crate::{
     Error, Event, Json, OrganizationId, Page, Pipeline, PipelineId, Result, Slice, ToolSpec,
     Violation,
     definition::validate,
-    ports::{PipelineSort, Repository, Scope, Store, Transaction},
+    ports::{PipelineSort, Repository, Scope, Store, Transaction, Unfinished},
 };
 
 const MAX_NAME: usize = 200;
@@ -55,7 +57,7 @@ impl<A: Adapters> Service<A> {
             created_at: now,
             updated_at: now,
         };
-        self.check(&pipeline, true)?;
+        self.check(&pipeline, true).await?;
         let event = Event::PipelineCreated {
             pipeline_id: pipeline.id,
             name: pipeline.name.clone(),
@@ -122,7 +124,7 @@ impl<A: Adapters> Service<A> {
         if let Some(definition) = changes.definition {
             pipeline.definition = definition;
         }
-        self.check(&pipeline, has_new_definition)?;
+        self.check(&pipeline, has_new_definition).await?;
         pipeline.version += 1;
         pipeline.updated_at = self.clock.now();
         let event = Event::PipelineUpdated {
@@ -163,9 +165,14 @@ impl<A: Adapters> Service<A> {
     }
 
     /// Checks a definition without keeping it; nothing is wrong with it if the answer is empty.
-    pub fn check_definition(&self, definition: &Json) -> Vec<Violation> {
-        let checked = validate(definition, &self.toolbox, &self.expressions);
-        checked.err().unwrap_or_default()
+    pub async fn check_definition(&self, definition: Json) -> Result<Vec<Violation>> {
+        let (toolbox, expressions) = (Arc::clone(&self.toolbox), Arc::clone(&self.expressions));
+        let check = move || validate(&definition, toolbox.as_ref(), expressions.as_ref());
+        match self.apart(check).await {
+            Ok(checked) => Ok(checked.err().unwrap_or_default()),
+            Err(error @ Unfinished::TimedOut) => Ok(vec![Violation::new("", error.to_string())]),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The tools that steps may call.
@@ -174,7 +181,7 @@ impl<A: Adapters> Service<A> {
         self.toolbox.specs()
     }
 
-    fn check(&self, pipeline: &Pipeline, definition: bool) -> Result<()> {
+    async fn check(&self, pipeline: &Pipeline, definition: bool) -> Result<()> {
         let mut violations = Vec::new();
         let mut refuse = |pointer, detail| violations.push(Violation::new(pointer, detail));
         if !(1..=MAX_NAME).contains(&pipeline.name.chars().count()) {
@@ -188,7 +195,8 @@ impl<A: Adapters> Service<A> {
             );
         }
         if definition {
-            let found = self.check_definition(&pipeline.definition).into_iter();
+            let found = self.check_definition(pipeline.definition.clone()).await?;
+            let found = found.into_iter();
             violations.extend(found.map(|violation| violation.under("/definition")));
         }
         if violations.is_empty() {

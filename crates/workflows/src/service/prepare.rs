@@ -1,13 +1,14 @@
 //! From a claim to the call of a tool.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{Adapters, Service, advance::Move, scope, size};
+use super::{Adapters, Service, advance::Move, scope};
 use crate::{
     Cancellation, Error, Invocation, Json, Log, Outcome, Result, ToolError,
-    definition::{Definition, Step, Template},
+    definition::{Definition, Template},
     engine::{Claim, StepEvent},
-    ports::{ExpressionError, Expressions as _, Repository as _, Toolbox as _},
+    ports::{ExpressionError, Expressions, Repository as _, Toolbox as _, Work},
+    size,
 };
 
 /// What a worker does next about a claim.
@@ -39,7 +40,7 @@ enum Evaluated {
 }
 
 /// How evaluation stops.
-enum Stop {
+pub(super) enum Stop {
     /// The step fails.
     Step(ToolError),
     /// It cannot be said now.
@@ -77,18 +78,18 @@ impl<A: Adapters> Service<A> {
         let position = definition.position(&claim.step.step);
         let position =
             position.ok_or_else(|| Error::unreadable("the definition lacks the step"))?;
-        let step = &definition.steps[position];
-        let event = match self.evaluate(&definition, step, claim).await {
+        let timeout = definition.steps[position].timeout;
+        let event = match self.evaluate(definition, position, claim).await {
             Ok(Evaluated::Input(input)) => {
                 return Ok(Prepared::Call(Call {
                     claim: claim.clone(),
                     input,
-                    timeout: step.timeout.unwrap_or(self.settings.step_timeout),
+                    timeout: timeout.unwrap_or(self.settings.step_timeout),
                 }));
             }
             Ok(Evaluated::Items(items)) => return self.expand(claim, items).await,
             Ok(Evaluated::Skipped) => StepEvent::Skipped,
-            Err(Stop::Step(error)) => StepEvent::Failed { error, jitter: 0 },
+            Err(Stop::Step(error)) => self.failed(claim, error),
             Err(Stop::Service(error)) => return Err(error),
         };
         let next = self.advance_one(Move::new(claim, event)).await?;
@@ -130,45 +131,92 @@ impl<A: Adapters> Service<A> {
         Ok(Prepared::Ended(self.advance_one(step).await?))
     }
 
+    /// Reads what the templates of a step read, then fills them in, in the pool.
     async fn evaluate(
         &self,
-        definition: &Definition,
-        step: &Step,
+        definition: Arc<Definition>,
+        at: usize,
         claim: &Claim,
     ) -> Result<Evaluated, Stop> {
+        let step = &definition.steps[at];
         let is_item = claim.step.index.is_some();
         let condition = step.condition.as_ref().filter(|_| !is_item);
         let for_each = step.for_each.as_ref().filter(|_| !is_item);
         let mut templates = vec![for_each.unwrap_or(&step.with)];
         templates.extend(condition);
-        let scope = scope::of_run(&self.store, definition, &claim.run, &templates).await?;
-        let mut scope = Json::Object(scope);
-        if let Some(condition) = condition {
-            let value = self.fill_in(condition, &scope, "/if")?;
+        let settings = &self.settings;
+        let max_bytes = settings.max_results_bytes;
+        let scope = scope::of_run(&self.store, &definition, &claim.run, &templates, max_bytes);
+        let mut scope = scope.await?;
+        if is_item {
+            self.add_item(&mut scope, claim).await?;
+        }
+        let mut filling = Filling::<A> {
+            toolbox: Arc::clone(&self.toolbox),
+            expressions: Arc::clone(&self.expressions),
+            scope: Json::Object(scope),
+            work: Work::default(),
+            max_bytes: settings.max_value_bytes,
+            max_items: settings.max_items,
+        };
+        let evaluated = self.apart(move || filling.step(&definition, at, is_item));
+        Ok(evaluated.await.map_err(ToolError::from)??)
+    }
+
+    async fn add_item(&self, scope: &mut BTreeMap<String, Json>, claim: &Claim) -> Result<()> {
+        let (Some(parent), Some(index)) = (claim.step.parent, claim.step.index) else {
+            return Ok(());
+        };
+        let organization = claim.run.organization_id;
+        let item = self.store.find_item(organization, parent, index).await?;
+        scope.insert("item".to_owned(), item.ok_or(Error::NotFound)?);
+        scope.insert("index".to_owned(), Json::from(i64::from(index)));
+        Ok(())
+    }
+}
+
+/// What it takes to fill in the templates of a step.
+struct Filling<A: Adapters> {
+    toolbox: Arc<A::Toolbox>,
+    expressions: Arc<A::Expressions>,
+    scope: Json,
+    work: Work,
+    max_bytes: u64,
+    max_items: u32,
+}
+
+impl<A: Adapters> Filling<A> {
+    fn step(
+        &mut self,
+        definition: &Definition,
+        at: usize,
+        is_item: bool,
+    ) -> Result<Evaluated, ToolError> {
+        let step = &definition.steps[at];
+        if let Some(condition) = step.condition.as_ref().filter(|_| !is_item) {
+            let value = self.fill_in(condition, "/if")?;
             if !self.expressions.truthy(&value) {
                 return Ok(Evaluated::Skipped);
             }
         }
-        if let Some(for_each) = for_each {
-            let list = self.fill_in(for_each, &scope, "/for_each")?;
+        if let Some(for_each) = step.for_each.as_ref().filter(|_| !is_item) {
+            let list = self.fill_in(for_each, "/for_each")?;
             return Ok(Evaluated::Items(self.items(list)?));
         }
-        if is_item && let Json::Object(members) = &mut scope {
-            self.add_item(members, claim).await?;
-        }
-        let input = self.fill_in(&step.with, &scope, "/with")?;
-        self.check_tool_input(&step.tool, &input)?;
+        let input = self.fill_in(&step.with, "/with")?;
+        self.check(&step.tool, &input)?;
         Ok(Evaluated::Input(input))
     }
 
-    fn fill_in(&self, template: &Template, scope: &Json, place: &str) -> Result<Json, ToolError> {
-        let filled = self.expressions.evaluate(&template.value, scope);
+    fn fill_in(&mut self, template: &Template, place: &str) -> Result<Json, ToolError> {
+        let (scope, work) = (&self.scope, &mut self.work);
+        let filled = self.expressions.evaluate(&template.value, scope, work);
         filled.map_err(|error| expression_failed(place, &error))
     }
 
     fn items(&self, list: Json) -> Result<Vec<Json>, ToolError> {
-        let max_items = self.settings.max_items;
-        size::check(&list, self.settings.max_value_bytes, "input")?;
+        let max_items = self.max_items;
+        size::check(&list, self.max_bytes, "input")?;
         match list {
             Json::Array(items) if items.len() <= usize::try_from(max_items).unwrap_or(0) => {
                 Ok(items)
@@ -184,19 +232,8 @@ impl<A: Adapters> Service<A> {
         }
     }
 
-    async fn add_item(&self, scope: &mut BTreeMap<String, Json>, claim: &Claim) -> Result<()> {
-        let (Some(parent), Some(index)) = (claim.step.parent, claim.step.index) else {
-            return Ok(());
-        };
-        let organization = claim.run.organization_id;
-        let item = self.store.find_item(organization, parent, index).await?;
-        scope.insert("item".to_owned(), item.ok_or(Error::NotFound)?);
-        scope.insert("index".to_owned(), Json::from(i64::from(index)));
-        Ok(())
-    }
-
-    fn check_tool_input(&self, tool: &str, input: &Json) -> Result<(), ToolError> {
-        size::check(input, self.settings.max_value_bytes, "input")?;
+    fn check(&self, tool: &str, input: &Json) -> Result<(), ToolError> {
+        size::check(input, self.max_bytes, "input")?;
         let violations = self.toolbox.check(tool, input);
         if violations.is_empty() {
             return Ok(());
@@ -210,7 +247,21 @@ impl<A: Adapters> Service<A> {
 }
 
 /// The error of a step, or of a run's outputs, with an expression that fails.
-pub(super) fn expression_failed(place: &str, error: &ExpressionError) -> ToolError {
+fn expression_failed(place: &str, error: &ExpressionError) -> ToolError {
     let message = format!("{place}{}: {}", error.pointer, error.message);
     ToolError::permanent("expression_failed", message)
+}
+
+/// The output of a run.
+pub(super) fn outputs(
+    definition: &Definition,
+    expressions: &impl Expressions,
+    scope: &Json,
+    max_bytes: u64,
+) -> Result<Json, ToolError> {
+    let template = &definition.outputs.value;
+    let output = expressions.evaluate(template, scope, &mut Work::default());
+    let output = output.map_err(|error| expression_failed("/outputs", &error))?;
+    size::check(&output, max_bytes, "output")?;
+    Ok(output)
 }

@@ -1,11 +1,15 @@
 //! Running pipelines, and watching them run.
 
+use std::sync::Arc;
+
 use super::{Actor, Adapters, Service, scope};
 use crate::{
     Error, Json, LogLine, OrganizationId, Page, PipelineId, Result, Run, RunId, RunStatus, Slice,
-    StepRun, StepRunId,
+    StepRun, StepRunId, Violation,
+    definition::Definition,
     engine::{Decision, Machine, RunRow},
     ports::{Repository, RunFilter, RunSort, Scope, StepSort, Store as _, Transaction},
+    size,
 };
 
 impl<A: Adapters> Service<A> {
@@ -27,10 +31,7 @@ impl<A: Adapters> Service<A> {
         let pipeline = self.pipeline(organization, pipeline).await?;
         let key = (organization, pipeline.id, pipeline.version);
         let definition = self.definition(key).await?.ok_or(Error::NotFound)?;
-        let input = definition.check_input(input).map_err(|violations| {
-            let places = violations.into_iter().map(|one| one.under("/input"));
-            Error::Invalid(places.collect())
-        })?;
+        let input = self.check_input(&definition, input)?;
         let now = self.clock.now();
         let row = RunRow {
             id,
@@ -47,7 +48,8 @@ impl<A: Adapters> Service<A> {
         let scope = scope::of_start(&definition, &row, &input);
         let mut machine = Machine::start(&definition, policy, self.ids.as_ref(), now, row);
         if machine.is_complete() {
-            machine.conclude(self.outputs(&definition, scope));
+            let outputs = self.outputs(Arc::clone(&definition), Json::Object(scope));
+            machine.conclude(outputs.await);
         }
         let decision = machine.decide();
         let changes = &decision.changes;
@@ -78,6 +80,20 @@ impl<A: Adapters> Service<A> {
         }
         self.record_and_commit(transaction, actor, decision).await?;
         Ok(run)
+    }
+
+    fn check_input(&self, definition: &Definition, input: &Json) -> Result<Json> {
+        let max_bytes = self.settings.max_value_bytes;
+        let checked = if size::fits(input, max_bytes) {
+            definition.check_input(input)
+        } else {
+            let detail = format!("is larger than {max_bytes} bytes of compact JSON");
+            Err(vec![Violation::new("", detail)])
+        };
+        checked.map_err(|violations| {
+            let places = violations.into_iter().map(|one| one.under("/input"));
+            Error::Invalid(places.collect())
+        })
     }
 
     /// Finds a run.

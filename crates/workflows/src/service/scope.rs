@@ -2,24 +2,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::prepare::Stop;
 use crate::{
-    Error, Json, Result, StepError,
+    Error, Json, StepError, ToolError,
     definition::{Definition, Template},
     engine::RunRow,
     ports::{Repository, StepResult},
 };
 
-/// The scope of some templates of a run: of inputs and steps only what they read.
+/// The scope of some templates of a run: of inputs and steps only what they read,
+/// and of what the steps came to at most `max_bytes`.
 ///
 /// # Errors
 ///
-/// [`Error::NotFound`] if the run is gone.
+/// [`Error::LeaseLost`] if the run is gone.
 pub(super) async fn of_run(
     repository: &impl Repository,
     definition: &Definition,
     run: &RunRow,
     templates: &[&Template],
-) -> Result<BTreeMap<String, Json>> {
+    max_bytes: u64,
+) -> Result<BTreeMap<String, Json>, Stop> {
     let mut scope = BTreeMap::from([("run".to_owned(), about(run))]);
     let organization = run.organization_id;
     if templates.iter().any(|template| template.inputs) {
@@ -36,11 +39,17 @@ pub(super) async fn of_run(
             .iter()
             .map(|&at| definition.steps[at].id.clone())
             .collect();
-        let results = repository.find_step_results(organization, run.id, &names);
-        let steps = results.await?.into_iter().map(of_step).collect();
+        let results = repository.find_step_results(organization, run.id, &names, max_bytes);
+        let results = results.await?.ok_or_else(|| too_large(max_bytes))?;
+        let steps = results.into_iter().map(of_step).collect();
         scope.insert("steps".to_owned(), Json::Object(steps));
     }
     Ok(scope)
+}
+
+fn too_large(max_bytes: u64) -> ToolError {
+    let message = format!("the results of the steps it reads are larger than {max_bytes} bytes");
+    ToolError::permanent("input_too_large", message)
 }
 
 /// The scope of a run's outputs before any step has ended.

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::{Adapters, Call, Service, advance::Move, size};
+use super::{Adapters, Call, Service, advance::Move};
 use crate::{
     Error, Event, LogEntry, Outcome, Result, RunStatus, StepRunId, ToolError, WorkerId,
     engine::{Claim, StepEvent},
     ports::{Repository as _, Scope, Store as _, Transaction as _},
+    size,
 };
 
 /// What came of looking for steps whose workers died.
@@ -14,6 +15,8 @@ use crate::{
 pub struct Reaped {
     /// How many were taken from them.
     pub steps: usize,
+    /// Those with which runs end whose outputs are still to be worked out; see [`Service::settle`].
+    pub open: Vec<Move>,
     /// Why others were not; the runs of those that cannot be read were failed.
     pub errors: Vec<Error>,
 }
@@ -71,24 +74,13 @@ impl<A: Adapters> Service<A> {
         call: &Call,
         result: Result<Outcome, ToolError>,
     ) -> Result<Option<Claim>> {
-        self.advance_one(self.report(call.clone(), result)).await
+        self.advance_one(self.report(call.clone(), result, true))
+            .await
     }
 
-    /// [`finish`](Self::finish) for several calls, whichever their runs, in one
-    /// transaction; answers what came of each.
-    pub async fn finish_all(
-        &self,
-        calls: Vec<(Call, Result<Outcome, ToolError>)>,
-    ) -> Vec<Result<Option<Claim>>> {
-        let reports = calls.into_iter();
-        let mut moves: Vec<Move> = reports
-            .map(|(call, result)| self.report(call, result))
-            .collect();
-        self.advance(&mut moves).await;
-        moves.into_iter().map(|step| step.moved).collect()
-    }
-
-    fn report(&self, call: Call, result: Result<Outcome, ToolError>) -> Move {
+    /// What came of a call, to be written by [`advance`](Self::advance). Its worker
+    /// may go on with a step that becomes ready by it if it `goes_on`.
+    pub fn report(&self, call: Call, result: Result<Outcome, ToolError>, goes_on: bool) -> Move {
         let max_bytes = self.settings.max_value_bytes;
         let result = result.and_then(|outcome| match outcome {
             Outcome::Done(output) => {
@@ -101,7 +93,9 @@ impl<A: Adapters> Service<A> {
             Ok(done) => done,
             Err(error) => (self.failed(&call.claim, error), None),
         };
-        Move::new(&call.claim, event).with(call.input, output)
+        let mut step = Move::new(&call.claim, event).with(call.input, output);
+        step.goes_on = goes_on;
+        step
     }
 
     /// Gives a step back undone, for another worker to take at once.
@@ -123,10 +117,11 @@ impl<A: Adapters> Service<A> {
         self.store.heartbeat(worker, self.settings.lease, now).await
     }
 
-    /// Takes at most `limit` steps from workers whose lease ended. Any number of
-    /// workers may do this at once.
-    pub async fn reap(&self, limit: u32) -> Result<Reaped> {
-        let lost = self.store.expired(limit, self.clock.now()).await?;
+    /// Takes at most `limit` steps from workers whose lease ended, but not from
+    /// the one that asks: it lives. Any number of workers may do this at once.
+    pub async fn reap(&self, worker: WorkerId, limit: u32) -> Result<Reaped> {
+        let mut lost = self.store.expired(limit, self.clock.now()).await?;
+        lost.retain(|claim| claim.step.worker != Some(worker));
         if lost.is_empty() {
             return Ok(Reaped::default());
         }
@@ -140,6 +135,7 @@ impl<A: Adapters> Service<A> {
         let mut reaped = Reaped::default();
         for step in moves {
             match step.moved {
+                _ if step.is_open() => reaped.open.push(step),
                 Ok(_) => reaped.steps += 1,
                 // Somebody else was faster.
                 Err(Error::LeaseLost) => {}
@@ -161,7 +157,7 @@ impl<A: Adapters> Service<A> {
             .await
     }
 
-    fn failed(&self, claim: &Claim, mut error: ToolError) -> StepEvent {
+    pub(super) fn failed(&self, claim: &Claim, mut error: ToolError) -> StepEvent {
         let kept = size::cut(&error.message, self.settings.max_message_bytes).len();
         error.message.truncate(kept);
         StepEvent::Failed {

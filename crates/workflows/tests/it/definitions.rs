@@ -1,6 +1,11 @@
 //! What is wrong with a definition, and where.
 
-use archesai_workflows::{Json, definition::validate};
+use std::time::{Duration, Instant};
+
+use archesai_workflows::{
+    Json,
+    definition::{MAX_BYTES, MAX_VALUES, validate},
+};
 
 use crate::support::{Paths, Scripted, echo, json};
 
@@ -322,4 +327,61 @@ fn the_input_of_a_run_is_checked() {
         definition.scope_inputs(&json("{}")).to_string(),
         r#"{"count":null,"id":null,"note":null}"#
     );
+}
+
+#[test]
+fn of_many_violations_some_are_told() {
+    let fields: Vec<String> = (0..40_000).map(|at| format!(r#""f{at}": 1"#)).collect();
+    let fields = fields.join(", ");
+    let unknown = |inner: &str| inner.replace("FIELDS", &fields);
+    for definition in [
+        unknown(r#"{"steps": [], FIELDS}"#),
+        unknown(r#"{"steps": [], "inputs": {FIELDS}}"#),
+        unknown(r#"{"steps": [{"id": "a", "tool": "do", FIELDS}]}"#),
+        unknown(
+            r#"{"steps": [{"id": "a", "tool": "do", "with": {"value": "{{ item }}", FIELDS}}]}"#,
+        ),
+        unknown(r#"{"steps": [{"id": "a", "tool": "do", "needs": [FIELDS]}]}"#)
+            .replace("\": 1", "\""),
+    ] {
+        let start = Instant::now();
+        let found = violations(&definition);
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "{:?}",
+            start.elapsed()
+        );
+        assert_eq!(found.len(), 101, "{:?}", &found[..3]);
+        assert!(
+            found[100].starts_with("there may be more"),
+            "{}",
+            found[100]
+        );
+    }
+}
+
+#[test]
+fn a_definition_is_bounded_before_anything_else() {
+    let long = "x".repeat(usize::try_from(MAX_BYTES).unwrap());
+    let many = "1,".repeat(MAX_VALUES);
+    let name = "n".repeat(1_025);
+    for (with, detail) in [
+        (
+            format!(r#"{{"value": "{long}"}}"#),
+            "is larger than 1048576 bytes of compact JSON",
+        ),
+        (
+            format!(r#"{{"value": [{many}1]}}"#),
+            "holds more than 50000 values",
+        ),
+        (
+            format!(r#"{{"value": {{"{name}": "{{{{ nothing }}}}"}}}}"#),
+            "names on the way to a value have more than 1024 bytes together",
+        ),
+    ] {
+        assert_eq!(
+            of_step(&format!(r#""unknown": 1, "with": {with}"#)),
+            [detail]
+        );
+    }
 }

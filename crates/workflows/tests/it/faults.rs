@@ -1,13 +1,19 @@
 //! Runs that meet errors, cancels, lost workers and late results.
 
-use std::{sync::Mutex, time::Duration};
-
-use archesai_workflows::{
-    Call, Error, Json, Outcome, Run, RunError, RunId, RunStatus, StepRunId, StepStatus, ToolError,
-    WorkerId, ports::Repository as _,
+use std::{
+    pin::{Pin, pin},
+    sync::{Arc, Mutex},
+    task::{Context, Waker},
+    time::Duration,
 };
 
-use crate::support::{ME, ORGANIZATION, WORKER, World, echo, json};
+use archesai_workflows::{
+    Call, Error, Json, Move, Outcome, Run, RunError, RunId, RunStatus, StepRunId, StepStatus,
+    ToolError, WorkerId,
+    ports::{Pool, Repository as _, Scope, Store as _, Unfinished},
+};
+
+use crate::support::{ME, MemoryStore, ORGANIZATION, WORKER, World, echo, json};
 
 const ONE: &str = r#"{"steps": [{"id": "a", "tool": "do", "with": {"value": 1}}]}"#;
 const OTHER: WorkerId = WorkerId(2);
@@ -252,8 +258,8 @@ async fn a_fan_out_is_over_a_list_that_is_not_too_long() {
 async fn values_are_bounded() {
     let mut world = World::new(echo);
     world.service.settings.max_value_bytes = 30;
-    let big = "x".repeat(40);
-    let definition = r#"{"inputs": {"x": {}}, "steps": [{"id": "a", "tool": "do", "with": {"value": "{{ inputs.x }}"}}]}"#;
+    let big = "x".repeat(20);
+    let definition = r#"{"inputs": {"x": {}}, "steps": [{"id": "a", "tool": "do", "with": {"value": "{{ inputs.x }}{{ inputs.x }}"}}]}"#;
     let run = world
         .finish(definition, &format!(r#"{{"x": "{big}"}}"#))
         .await;
@@ -266,6 +272,159 @@ async fn values_are_bounded() {
         (error.code.as_str(), error.step.as_deref()),
         ("output_too_large", Some("each"))
     );
+}
+
+#[tokio::test]
+async fn the_input_of_a_run_is_bounded() {
+    let mut world = World::new(echo);
+    world.service.settings.max_value_bytes = 30;
+    let definition = r#"{"inputs": {"x": {}}, "steps": []}"#;
+    let pipeline = world.pipeline(definition).await;
+    let input = json(&format!(r#"{{"x": "{}"}}"#, "x".repeat(30)));
+    let refused = world
+        .service
+        .start_run(ME, RunId(1_000), pipeline.id, &input);
+    let Err(Error::Invalid(violations)) = refused.await else {
+        panic!("it is too large");
+    };
+    assert_eq!(
+        violations[0].to_string(),
+        "/input: is larger than 30 bytes of compact JSON"
+    );
+}
+
+#[tokio::test]
+async fn what_a_step_reads_of_others_is_bounded() {
+    for (last, outputs) in [
+        (
+            r#", {"id": "c", "tool": "do", "with": {"value": ["{{ steps.a.output }}", "{{ steps.b.output }}"]}}"#,
+            "{}",
+        ),
+        (
+            "",
+            r#"{"x": ["{{ steps.a.output }}", "{{ steps.b.output }}"]}"#,
+        ),
+    ] {
+        let mut world = World::new(echo);
+        world.service.settings.max_results_bytes = 30;
+        let definition = format!(
+            r#"{{"steps": [{{"id": "a", "tool": "do", "with": {{"value": "0123456789012345"}}}},
+                {{"id": "b", "tool": "do", "with": {{"value": "0123456789012345"}}}}{last}],
+                "outputs": {outputs}}}"#
+        );
+        let run = world.finish(&definition, "{}").await;
+        assert_eq!(run.error.unwrap().code, "input_too_large");
+    }
+}
+
+#[tokio::test]
+async fn the_message_of_a_step_that_cannot_be_prepared_is_cut() {
+    let mut world = World::new(echo);
+    world.service.settings.max_message_bytes = 20;
+    let definition = r#"{"steps": [{"id": "a", "tool": "do", "with": {"value": 1}},
+        {"id": "b", "tool": "do", "with": {"value": "{{ steps.a.output.nope }}"}}]}"#;
+    let run = world.finish(definition, "{}").await;
+    assert_eq!(run.error.unwrap().message, "/with/value: `steps.");
+    let error = world.step(run.id, "b").await.error.unwrap();
+    assert_eq!(error.message, "/with/value: `steps.");
+}
+
+/// Works only while no transaction is open.
+struct Unhurried(MemoryStore);
+
+impl Pool for Unhurried {
+    fn run(
+        &self,
+        work: Box<dyn FnOnce() + Send>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Unfinished>> + Send + '_>> {
+        Box::pin(async {
+            let begun = pin!(self.0.begin(Scope::System));
+            let begun = begun.poll(&mut Context::from_waker(Waker::noop()));
+            assert!(begun.is_ready(), "others wait for this");
+            work();
+            Ok(())
+        })
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_expressions() {
+    let mut world = World::new(echo);
+    world.service.pool = Arc::new(Unhurried(world.service.store.clone()));
+    let definition = r#"{"steps": [
+            {"id": "a", "tool": "do", "if": true, "with": {"value": 1}},
+            {"id": "each", "tool": "do", "for_each": ["x", "y"], "needs": ["a"], "with": {"value": "{{ item }}"}}
+        ], "outputs": {"all": "{{ steps.each.output }}"}}"#;
+    let run = world.finish(definition, "{}").await;
+    assert_eq!(run.output, Some(json(r#"{"all": ["x", "y"]}"#)));
+}
+
+/// A run with two steps that are called.
+async fn ending_together(world: &World) -> (Run, Vec<Call>) {
+    let definition = r#"{"steps": [{"id": "a", "tool": "do", "with": {"value": 0}},
+        {"id": "b", "tool": "do", "with": {"value": 0}}],
+        "outputs": {"both": ["{{ steps.a.output }}", "{{ steps.b.output }}"]}}"#;
+    let run = world.start(definition, "{}").await;
+    let calls = vec![
+        world.claim_call(WORKER).await,
+        world.claim_call(WORKER).await,
+    ];
+    (run, calls)
+}
+
+#[tokio::test]
+async fn outputs_are_those_of_the_steps_that_ended_the_run() {
+    let world = World::new(echo);
+    let (run, calls) = ending_together(&world).await;
+    let done = |value: i64| Ok(Outcome::Done(Json::from(value)));
+    let [a, b] = &calls[..] else {
+        panic!("there are two");
+    };
+    let mut moves = vec![
+        world.service.report(a.clone(), done(1), true),
+        world.service.report(b.clone(), done(2), true),
+    ];
+    world.service.advance(&mut moves).await;
+    assert!(moves.iter().all(Move::is_open));
+    for step in &mut moves {
+        world.service.work_out(step).await;
+    }
+    // Before they are written, another worker takes one step over and ends it otherwise.
+    world.service.release(&a.claim).await.unwrap();
+    let other = world.claim_call(OTHER).await;
+    let ended = world.service.finish(&other, done(3)).await;
+    assert_eq!(ended.unwrap(), None);
+    for mut step in moves {
+        world.service.advance(std::slice::from_mut(&mut step)).await;
+        _ = world.service.settle(step).await;
+    }
+    let run = world.run(run.id).await;
+    assert_eq!(run.output, Some(json(r#"{"both": [3, 2]}"#)));
+}
+
+#[tokio::test]
+async fn moves_that_end_a_run_together_are_written_together() {
+    let world = World::new(echo);
+    let (run, calls) = ending_together(&world).await;
+    let calls = calls.into_iter().zip(1_i64..);
+    let moves = calls.map(|(call, value)| {
+        let done = Ok(Outcome::Done(Json::from(value)));
+        world.service.report(call, done, true)
+    });
+    let mut moves: Vec<_> = moves.collect();
+    let mut rounds = 0;
+    while {
+        world.service.advance(&mut moves).await;
+        moves.iter().any(Move::is_open)
+    } {
+        rounds += 1;
+        for step in &mut moves {
+            world.service.work_out(step).await;
+        }
+    }
+    assert_eq!(rounds, 1);
+    let run = world.run(run.id).await;
+    assert_eq!(run.output, Some(json(r#"{"both": [1, 2]}"#)));
 }
 
 #[tokio::test]
@@ -317,13 +476,17 @@ async fn a_lost_worker_costs_no_attempt_and_its_late_result_is_refused() {
     let run = world.start(ONE, "{}").await;
     let frozen = world.claim_call(WORKER).await;
     assert_eq!(
-        world.service.reap(10).await.unwrap().steps,
+        world.service.reap(OTHER, 10).await.unwrap().steps,
         0,
         "its lease holds"
     );
     world.clock.forward(Duration::from_secs(13));
-    assert_eq!(world.service.reap(10).await.unwrap().steps, 1);
-    assert_eq!(world.service.reap(10).await.unwrap().steps, 0, "once");
+    assert_eq!(world.service.reap(OTHER, 10).await.unwrap().steps, 1);
+    assert_eq!(
+        world.service.reap(OTHER, 10).await.unwrap().steps,
+        0,
+        "once"
+    );
     let taken = world.claim_call(OTHER).await;
     assert_eq!((taken.claim.step.attempt, taken.claim.step.crashes), (1, 1));
     let late = world
@@ -360,7 +523,7 @@ async fn the_late_result_of_an_item_is_refused() {
         panic!("an item is called");
     };
     world.clock.forward(Duration::from_secs(13));
-    assert_eq!(world.service.reap(10).await.unwrap().steps, 1);
+    assert_eq!(world.service.reap(OTHER, 10).await.unwrap().steps, 1);
     let result = world
         .service
         .finish(&late, Ok(Outcome::Done(Json::from("late"))));
@@ -386,7 +549,7 @@ async fn the_same_worker_is_fenced_too() {
     world.start(ONE, "{}").await;
     let first = world.claim_call(WORKER).await;
     world.clock.forward(Duration::from_secs(13));
-    world.service.reap(10).await.unwrap();
+    world.service.reap(OTHER, 10).await.unwrap();
     let second = world.claim_call(WORKER).await;
     assert_ne!(first.claim.step.fence, second.claim.step.fence);
     let late = world.service.finish(&first, Ok(Outcome::Done(Json::Null)));
@@ -401,7 +564,7 @@ async fn a_heartbeat_keeps_a_step() {
     for _ in 0..3 {
         world.clock.forward(Duration::from_secs(10));
         world.service.heartbeat(WORKER).await.unwrap();
-        assert_eq!(world.service.reap(10).await.unwrap().steps, 0);
+        assert_eq!(world.service.reap(OTHER, 10).await.unwrap().steps, 0);
     }
 }
 
@@ -412,7 +575,7 @@ async fn a_step_that_kills_its_workers_fails() {
     for worker in 10..13 {
         world.claim_call(WorkerId(worker)).await;
         world.clock.forward(Duration::from_secs(13));
-        assert_eq!(world.service.reap(10).await.unwrap().steps, 1);
+        assert_eq!(world.service.reap(OTHER, 10).await.unwrap().steps, 1);
     }
     let run = world.run(run.id).await;
     assert_eq!(run.status, RunStatus::Failed);
@@ -483,7 +646,7 @@ async fn a_run_that_cannot_be_read_keeps_back_no_other() {
     let claims = world.service.claim(WORKER, 10).await.unwrap();
     assert_eq!(claims.len(), 2);
     world.clock.forward(Duration::from_secs(13));
-    let reaped = world.service.reap(10).await.unwrap();
+    let reaped = world.service.reap(OTHER, 10).await.unwrap();
     assert_eq!(reaped.steps, 1, "the other one's");
     assert!(matches!(reaped.errors[..], [Error::Unreadable(_)]));
     let ended = world.run(run.id).await;
@@ -491,7 +654,7 @@ async fn a_run_that_cannot_be_read_keeps_back_no_other() {
     assert_eq!(ended.error.unwrap().code, "unreadable");
     assert_eq!(statuses(&world, &run).await, ["cancelled"]);
     assert!(world.events().await.contains(&"run.failed"));
-    let reaped = world.service.reap(10).await.unwrap();
+    let reaped = world.service.reap(OTHER, 10).await.unwrap();
     assert_eq!((reaped.steps, reaped.errors.len()), (0, 0), "once");
 }
 
@@ -507,12 +670,16 @@ async fn calls_that_end_together_have_each_their_own_outcome() {
             input: Json::Null,
             timeout: Duration::ZERO,
         };
-        (call, Ok(Outcome::Done(Json::from("good"))))
+        call
     });
     let mut calls: Vec<_> = calls.collect();
     // One that comes twice counts once.
     calls.push(calls[0].clone());
-    let ended = world.service.finish_all(calls).await;
+    let good = || Ok(Outcome::Done(Json::from("good")));
+    let report = |call| world.service.report(call, good(), true);
+    let mut moves: Vec<_> = calls.into_iter().map(report).collect();
+    world.service.advance(&mut moves).await;
+    let ended: Vec<_> = moves.into_iter().map(Move::moved).collect();
     let kind = |ended: &Result<_, _>| match ended {
         Ok(None) => "ended",
         Err(Error::Unreadable(_)) => "unreadable",

@@ -331,7 +331,8 @@ async fn pipelines_are_listed_by_name() {
     let page = world.service.list_pipelines(ORGANIZATION, &slice).await;
     assert_eq!(page.unwrap().items.len(), 1);
     assert_eq!(world.service.tools()[0].name, "do");
-    assert_eq!(world.service.check_definition(&json(CHAIN)), []);
+    let found = world.service.check_definition(json(CHAIN)).await;
+    assert_eq!(found.unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -17,7 +17,10 @@ use archesai_workflows::{
     ports::{StepSort, Toolbox, Wakeups},
 };
 
-pub(crate) use crate::embedding::{expressions::Paths, store::MemoryStore};
+pub(crate) use crate::embedding::{
+    expressions::{AtOnce, Paths},
+    store::MemoryStore,
+};
 
 pub(crate) const ORGANIZATION: OrganizationId = OrganizationId(7);
 pub(crate) const ME: Actor = Actor {
@@ -168,8 +171,9 @@ impl World {
         let bell = Arc::new(Bell::default());
         let service = Service {
             store: MemoryStore::default(),
-            toolbox: Scripted::new(script),
-            expressions: Paths,
+            toolbox: Arc::new(Scripted::new(script)),
+            expressions: Arc::new(Paths),
+            pool: Arc::new(AtOnce),
             wakeups: bell.clone(),
             clock: clock.clone(),
             ids: Arc::new(Counter::default()),

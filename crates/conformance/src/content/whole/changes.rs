@@ -3,7 +3,7 @@
 use archesai_content::{LabelId, LabelSort, Slice};
 
 use super::{
-    ArtifactChanges, Error, EventLog, IndexStatus, Json, ME, NewArtifact, Passage, Program,
+    ArtifactChanges, Error, IndexStatus, Json, ME, NewArtifact, Outbox, Passage, Program,
     SearchMode, Store, fresh, named, run,
 };
 
@@ -17,13 +17,13 @@ fn slice() -> Slice<LabelSort> {
 }
 
 /// Runs every check.
-pub(super) async fn suite<S: Store + EventLog + Clone>(store: &S) {
+pub(super) async fn suite<S: Store + Outbox + Clone>(store: &S) {
     run(store, given_passages_replace_those_that_were_found).await;
     run(store, changes_are_seen_at_once_and_lost_updates_refused).await;
     run(store, a_deleted_label_is_on_no_artifact).await;
 }
 
-async fn given_passages_replace_those_that_were_found<S: Store + EventLog + Clone>(
+async fn given_passages_replace_those_that_were_found<S: Store + Outbox + Clone>(
     bench: Program<S>,
 ) {
     let stored = bench.store_text("it", "the cat sleeps").await;
@@ -64,7 +64,7 @@ async fn given_passages_replace_those_that_were_found<S: Store + EventLog + Clon
     assert!(bench.found("cat", SearchMode::Keyword).await.is_empty());
 }
 
-async fn changes_are_seen_at_once_and_lost_updates_refused<S: Store + EventLog + Clone>(
+async fn changes_are_seen_at_once_and_lost_updates_refused<S: Store + Outbox + Clone>(
     bench: Program<S>,
 ) {
     let stored = bench.store_text("it", "text").await;
@@ -115,7 +115,7 @@ async fn changes_are_seen_at_once_and_lost_updates_refused<S: Store + EventLog +
     );
 }
 
-async fn a_deleted_label_is_on_no_artifact<S: Store + EventLog + Clone>(bench: Program<S>) {
+async fn a_deleted_label_is_on_no_artifact<S: Store + Outbox + Clone>(bench: Program<S>) {
     let new = || NewArtifact {
         labels: vec!["x".to_owned()],
         ..named("it")

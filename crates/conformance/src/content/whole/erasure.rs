@@ -5,12 +5,11 @@ use std::time::Duration;
 use archesai_content::{ArtifactFilter, ArtifactSort, LabelId, LabelSort, OrganizationId, Slice};
 
 use super::{
-    Claim, Error, EventLog, ME, NewArtifact, Program, SearchMode, Store, fresh, named, run,
-    searching,
+    Claim, Error, ME, NewArtifact, Outbox, Program, SearchMode, Store, fresh, named, run, searching,
 };
 
 /// Runs every check.
-pub(super) async fn suite<S: Store + EventLog + Clone>(store: &S) {
+pub(super) async fn suite<S: Store + Outbox + Clone>(store: &S) {
     run(store, an_organization_that_is_no_more_leaves_nothing).await;
     run(store, much_is_erased_piece_by_piece).await;
     run(store, nothing_can_be_added_to_what_is_erased).await;
@@ -31,7 +30,7 @@ fn all<T>(sort: T) -> Slice<T> {
     }
 }
 
-impl<S: Store + EventLog + Clone> Program<S> {
+impl<S: Store + Outbox + Clone> Program<S> {
     async fn artifacts(&self, organization: OrganizationId) -> usize {
         let (filter, slice) = (ArtifactFilter::default(), all(ArtifactSort::CreatedAt));
         let page = self.service.list_artifacts(organization, filter, &slice);
@@ -56,7 +55,7 @@ impl<S: Store + EventLog + Clone> Program<S> {
     }
 }
 
-async fn an_organization_that_is_no_more_leaves_nothing<S: Store + EventLog + Clone>(
+async fn an_organization_that_is_no_more_leaves_nothing<S: Store + Outbox + Clone>(
     bench: Program<S>,
 ) {
     let mut kept = None;
@@ -89,7 +88,7 @@ async fn an_organization_that_is_no_more_leaves_nothing<S: Store + EventLog + Cl
     assert_eq!(bench.blobs(), [kept.unwrap()]);
 }
 
-async fn much_is_erased_piece_by_piece<S: Store + EventLog + Clone>(bench: Program<S>) {
+async fn much_is_erased_piece_by_piece<S: Store + Outbox + Clone>(bench: Program<S>) {
     bench.use_model(None);
     for _ in 0..4 {
         bench.store_text("long", &"a\n\n".repeat(300)).await;
@@ -109,7 +108,7 @@ async fn much_is_erased_piece_by_piece<S: Store + EventLog + Clone>(bench: Progr
     assert_eq!(bench.artifacts(bench.ours).await, 0);
 }
 
-async fn nothing_can_be_added_to_what_is_erased<S: Store + EventLog + Clone>(bench: Program<S>) {
+async fn nothing_can_be_added_to_what_is_erased<S: Store + Outbox + Clone>(bench: Program<S>) {
     bench.service.begin_erasure(bench.ours).await.unwrap();
     let stored = bench
         .service
@@ -125,7 +124,7 @@ async fn nothing_can_be_added_to_what_is_erased<S: Store + EventLog + Clone>(ben
     assert_eq!((bench.blobs().len(), bench.deletions().await), (0, 0));
 }
 
-async fn an_upload_under_way_when_erasing_begins_leaves_nothing<S: Store + EventLog + Clone>(
+async fn an_upload_under_way_when_erasing_begins_leaves_nothing<S: Store + Outbox + Clone>(
     bench: Program<S>,
 ) {
     let new = NewArtifact {
@@ -144,7 +143,7 @@ async fn an_upload_under_way_when_erasing_begins_leaves_nothing<S: Store + Event
     assert_eq!((bench.blobs().len(), bench.deletions().await), (0, 0));
 }
 
-async fn an_erasure_comes_to_an_end<S: Store + EventLog + Clone>(bench: Program<S>) {
+async fn an_erasure_comes_to_an_end<S: Store + Outbox + Clone>(bench: Program<S>) {
     let waiting = async |seconds| {
         let now = bench.now() + Duration::from_secs(seconds);
         let claim = Claim {

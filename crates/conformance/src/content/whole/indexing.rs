@@ -3,12 +3,12 @@
 use archesai_content::IndexWork;
 
 use super::{
-    Claim, DIMENSIONS, Error, EventLog, IndexStatus, ME, Passage, Program, SearchMode, Store,
-    model, run, searching,
+    Claim, DIMENSIONS, Error, IndexStatus, ME, Outbox, Passage, Program, SearchMode, Store, model,
+    run, searching,
 };
 
 /// Runs every check.
-pub(super) async fn suite<S: Store + EventLog + Clone>(store: &S) {
+pub(super) async fn suite<S: Store + Outbox + Clone>(store: &S) {
     run(
         store,
         without_a_model_words_are_found_and_meaning_follows_later,
@@ -28,7 +28,7 @@ pub(super) async fn suite<S: Store + EventLog + Clone>(store: &S) {
     run(store, the_text_of_given_passages_is_kept).await;
 }
 
-async fn without_a_model_words_are_found_and_meaning_follows_later<S: Store + EventLog + Clone>(
+async fn without_a_model_words_are_found_and_meaning_follows_later<S: Store + Outbox + Clone>(
     bench: Program<S>,
 ) {
     bench.use_model(None);
@@ -60,7 +60,7 @@ async fn without_a_model_words_are_found_and_meaning_follows_later<S: Store + Ev
     assert_eq!(bench.found("dog", SearchMode::Semantic).await.len(), 2);
 }
 
-async fn a_model_that_fails_does_not_keep_words_from_being_found<S: Store + EventLog + Clone>(
+async fn a_model_that_fails_does_not_keep_words_from_being_found<S: Store + Outbox + Clone>(
     bench: Program<S>,
 ) {
     bench.break_model(true);
@@ -80,7 +80,7 @@ async fn a_model_that_fails_does_not_keep_words_from_being_found<S: Store + Even
     assert_eq!(bench.read(&stored).await.index_status, IndexStatus::Indexed);
 }
 
-async fn what_cannot_be_searched_says_why<S: Store + EventLog + Clone>(bench: Program<S>) {
+async fn what_cannot_be_searched_says_why<S: Store + Outbox + Clone>(bench: Program<S>) {
     let cases = [
         (
             "picture",
@@ -113,7 +113,7 @@ async fn what_cannot_be_searched_says_why<S: Store + EventLog + Clone>(bench: Pr
     assert_eq!(bench.events("artifact.index_failed").await, 3);
 }
 
-async fn an_outage_of_storage_costs_no_attempt<S: Store + EventLog + Clone>(bench: Program<S>) {
+async fn an_outage_of_storage_costs_no_attempt<S: Store + Outbox + Clone>(bench: Program<S>) {
     let stored = bench.store_text("it", "the cat sleeps").await;
     bench.break_blobs(true);
     for _ in 0..5 {
@@ -126,7 +126,7 @@ async fn an_outage_of_storage_costs_no_attempt<S: Store + EventLog + Clone>(benc
     assert_eq!(bench.read(&stored).await.index_status, IndexStatus::Indexed);
 }
 
-async fn an_artifact_that_kills_whoever_indexes_it_is_given_up<S: Store + EventLog + Clone>(
+async fn an_artifact_that_kills_whoever_indexes_it_is_given_up<S: Store + Outbox + Clone>(
     bench: Program<S>,
 ) {
     let stored = bench.store_text("it", "poison").await;
@@ -145,7 +145,7 @@ async fn an_artifact_that_kills_whoever_indexes_it_is_given_up<S: Store + EventL
     assert_eq!(bench.read(&stored).await.index_status, IndexStatus::Failed);
 }
 
-async fn one_refused_text_does_not_keep_others_waiting<S: Store + EventLog + Clone>(
+async fn one_refused_text_does_not_keep_others_waiting<S: Store + Outbox + Clone>(
     bench: Program<S>,
 ) {
     bench.use_model(None);
@@ -186,7 +186,7 @@ async fn one_refused_text_does_not_keep_others_waiting<S: Store + EventLog + Clo
     assert_eq!(bench.events("artifact.indexed").await, 2);
 }
 
-async fn work_that_is_handed_back_costs_no_attempt<S: Store + EventLog + Clone>(bench: Program<S>) {
+async fn work_that_is_handed_back_costs_no_attempt<S: Store + Outbox + Clone>(bench: Program<S>) {
     bench.use_model(None);
     let stored = bench.store_text("it", "the cat\n\nsleeps").await;
     let give_back = async || {
@@ -211,7 +211,7 @@ async fn work_that_is_handed_back_costs_no_attempt<S: Store + EventLog + Clone>(
     assert_eq!(bench.found("cat", SearchMode::Semantic).await.len(), 2);
 }
 
-async fn a_claim_lasts_while_it_is_kept<S: Store + EventLog + Clone>(bench: Program<S>) {
+async fn a_claim_lasts_while_it_is_kept<S: Store + Outbox + Clone>(bench: Program<S>) {
     bench.store_text("it", "the cat sleeps").await;
     let work = bench.service.claim_work().await.unwrap().unwrap();
     for _ in 0..5 {
@@ -228,7 +228,7 @@ async fn a_claim_lasts_while_it_is_kept<S: Store + EventLog + Clone>(bench: Prog
     assert!(!bench.service.keep(&work).await.unwrap());
 }
 
-async fn the_text_of_given_passages_is_kept<S: Store + EventLog + Clone>(bench: Program<S>) {
+async fn the_text_of_given_passages_is_kept<S: Store + Outbox + Clone>(bench: Program<S>) {
     let stored = bench.store_text("it", "the cat sleeps").await;
     let passage = Passage {
         text: "the cat".to_owned(),

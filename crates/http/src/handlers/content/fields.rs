@@ -4,7 +4,10 @@ use archesai_content::Json;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::{Problem, strict};
+use crate::{
+    Problem,
+    strict::{self, Limits},
+};
 
 /// How deep the JSON in a text may nest; metadata may nest less deep.
 const MAX_DEPTH: usize = 32;
@@ -40,7 +43,14 @@ pub(super) fn metadata(text: &str) -> Result<Json, String> {
 }
 
 fn parse(text: &str) -> Result<Value, String> {
-    strict::parse(text.as_bytes(), MAX_DEPTH).map_err(|error| format!("must be JSON: {error}"))
+    // What is this short has few.
+    let limits = Limits {
+        depth: MAX_DEPTH,
+        values: usize::MAX,
+    };
+    let parsed = strict::parse(text.as_bytes(), limits);
+    let (value, _) = parsed.map_err(|refused| format!("must be JSON: {refused}"))?;
+    Ok(value)
 }
 
 /// The object a body has, as the domain knows it; `null` where it has none.

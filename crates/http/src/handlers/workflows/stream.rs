@@ -43,7 +43,7 @@ pub(super) async fn answer<A: Adapters>(
     let left_off = left_off(&call)?;
     let organization = OrganizationId(call.caller().organization_id.0);
     let found = workflows.run(organization, run).await?;
-    let watch = live.watch(run.0)?;
+    let watch = live.watch(run.0, call.caller().user_id.0)?;
     let mut telling = Telling::new(Arc::clone(workflows), Arc::clone(live), organization, run);
     if let Some(position) = left_off {
         telling.go_on_after(position).await?;
@@ -111,6 +111,9 @@ enum Next {
 struct Rhythm {
     poll: Duration,
     heartbeat: Duration,
+    /// How long to wait for news before looking for some: the longer nothing
+    /// happens, the longer.
+    patience: Duration,
     last_sign: Instant,
     last_check: Instant,
 }
@@ -121,6 +124,7 @@ impl Rhythm {
         Self {
             poll: settings.stream_poll,
             heartbeat: settings.stream_heartbeat,
+            patience: settings.stream_poll,
             last_sign: now,
             last_check: now,
         }
@@ -148,6 +152,7 @@ impl<A: Adapters> Streaming<A> {
             }
             if !round.text.is_empty() {
                 self.rhythm.last_sign = Instant::now();
+                self.rhythm.patience = self.rhythm.poll;
                 return Ok(Next::Chunk(round.text));
             }
             if round.more {
@@ -160,7 +165,8 @@ impl<A: Adapters> Streaming<A> {
                 self.rhythm.last_sign = Instant::now();
                 return Ok(Next::Chunk(HEARTBEAT.to_owned()));
             }
-            let patience = self.rhythm.poll.min(self.rhythm.heartbeat);
+            let patience = self.rhythm.patience.min(self.rhythm.heartbeat);
+            self.rhythm.patience = patience * 2;
             self.watch.wait(patience).await;
         }
     }

@@ -1,15 +1,15 @@
 //! What one node changes, the others forget when they hear of it.
 
-use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use archesai_auth::{
     ApiKeyId, Error, NewApiKey, Registration, Scope, SignedIn, UserChanges, UserId,
 };
 use archesai_organizations::{Actor, InvitationId, MemberId, NewInvitation, OrganizationId, Role};
-use archesai_platform::events::{EventLog, Publisher};
+use archesai_platform::events::{Changes, Mark};
 use tempfile::TempDir;
 
-use super::Reactions;
+use super::Forgetting;
 use crate::{
     compose::{Infrastructure, Services},
     config::Config,
@@ -18,6 +18,7 @@ use crate::{
 /// Two nodes on one database.
 struct Cluster {
     infrastructure: Infrastructure,
+    begin: Mark,
     here: Services,
     there: Services,
     _folder: TempDir,
@@ -29,10 +30,15 @@ impl Cluster {
         let data = folder.path().to_str().unwrap();
         let config = Config::with(&[("data_dir", data), ("embeddings", "off")]);
         let infrastructure = Infrastructure::open(&config).await.unwrap();
+        // What is remembered is believed throughout: only what is heard makes a node forget.
+        let freshness = infrastructure.caches.freshness();
+        freshness.confirm(Instant::now(), Duration::from_hours(1));
+        let begin = infrastructure.database.changes().mark().await.unwrap();
         let node = async || Services::compose(&config, &infrastructure).await.unwrap();
         let (here, there) = (node().await, node().await);
         Self {
             infrastructure,
+            begin,
             here,
             there,
             _folder: folder,
@@ -41,14 +47,8 @@ impl Cluster {
 
     /// Has one node hear of everything so far.
     async fn tell(&self, node: &Services) {
-        let reactions = Reactions {
-            services: node.clone(),
-            then: self.infrastructure.publisher(),
-        };
-        let log = self.infrastructure.event_log();
-        for event in log.unpublished(&BTreeSet::new(), 1_000).await.unwrap() {
-            reactions.publish(&event).await.unwrap();
-        }
+        let forgetting = Forgetting::new(node, &self.infrastructure);
+        forgetting.look(Some(self.begin.clone())).await.unwrap();
     }
 
     async fn sign_up(&self, number: u128) -> SignedIn {

@@ -18,8 +18,15 @@ impl fmt::Write for Counter {
 }
 
 /// Whether a value is at most so many bytes of compact JSON.
-fn fits(value: &Json, max_bytes: u64) -> bool {
+pub(crate) fn fits(value: &Json, max_bytes: u64) -> bool {
     write!(Counter { left: max_bytes }, "{value}").is_ok()
+}
+
+/// How many bytes of compact JSON a value is.
+pub(crate) fn of(value: &Json) -> u64 {
+    let mut counter = Counter { left: u64::MAX };
+    _ = write!(counter, "{value}");
+    u64::MAX - counter.left
 }
 
 /// How deep a value may nest: less than what readers of JSON take, so that
@@ -39,7 +46,7 @@ fn is_flat(value: &Json, depth: u32) -> bool {
 }
 
 /// Refuses a value that is too large or too deep; `what` is `input` or `output`.
-pub(super) fn check(value: &Json, max_bytes: u64, what: &str) -> Result<(), ToolError> {
+pub(crate) fn check(value: &Json, max_bytes: u64, what: &str) -> Result<(), ToolError> {
     if !is_flat(value, MAX_DEPTH) {
         let message = format!("the {what} nests deeper than {MAX_DEPTH} levels");
         return Err(ToolError::permanent(format!("{what}_too_deep"), message));
@@ -52,13 +59,13 @@ pub(super) fn check(value: &Json, max_bytes: u64, what: &str) -> Result<(), Tool
 }
 
 /// The error of a step whose input or output is too large.
-pub(super) fn too_large(max_bytes: u64, what: &str) -> ToolError {
+pub(crate) fn too_large(max_bytes: u64, what: &str) -> ToolError {
     let message = format!("the {what} is larger than {max_bytes} bytes");
     ToolError::permanent(format!("{what}_too_large"), message)
 }
 
 /// The beginning of a text, cut between characters.
-pub(super) fn cut(text: &str, max_bytes: usize) -> &str {
+pub(crate) fn cut(text: &str, max_bytes: usize) -> &str {
     &text[..text.floor_char_boundary(max_bytes)]
 }
 

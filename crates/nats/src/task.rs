@@ -1,0 +1,20 @@
+//! Tasks that end with what they work for.
+
+use tokio::task::JoinHandle;
+
+/// A task that is ended when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Task(JoinHandle<()>);
+
+impl Task {
+    /// Begins a task on the runtime this is called in.
+    pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(work))
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,176 @@
+//! Hears what other nodes say, and passes it on within this process.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use archesai_platform::events::LoggedEvent;
+use tokio::{
+    sync::{Notify, broadcast},
+    time::{sleep, timeout},
+};
+
+use crate::{
+    Error, Settings,
+    handle::Task,
+    link::Link,
+    streams::{News, Place, Streams},
+    target::Target,
+    tend::PAUSE,
+};
+
+/// How many events a slow listener may lag behind before it misses some.
+const BACKLOG: usize = 4096;
+
+/// How long to wait for news at a time, in milliseconds. A connection that is lost without a word
+/// is noticed that much later.
+const PATIENCE: u64 = 1_000;
+
+/// Hears what other nodes say, until it is dropped.
+pub(crate) struct Listener {
+    audience: Arc<Audience>,
+    _task: Task,
+}
+
+/// Those within the process whom it concerns.
+struct Audience {
+    /// Published events; `None` where some were missed.
+    events: broadcast::Sender<Option<LoggedEvent>>,
+    /// Who waits, by the name of what for.
+    waiting: Mutex<HashMap<&'static str, Arc<Notify>>>,
+}
+
+impl Audience {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<&'static str, Arc<Notify>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, event: Option<LoggedEvent>) {
+        // That nobody listens is no error.
+        _ = self.events.send(event);
+    }
+
+    fn wake_all(&self) {
+        for waiting in self.waiting().values() {
+            waiting.notify_one();
+        }
+    }
+
+    fn pass_on(&self, news: News) {
+        if !news.is_complete {
+            self.tell(None);
+        }
+        for event in news.events {
+            self.tell(event);
+        }
+        let waiting = self.waiting();
+        for name in &news.woken {
+            if let Some(waiting) = waiting.get(name.as_str()) {
+                waiting.notify_one();
+            }
+        }
+    }
+}
+
+impl Listener {
+    /// Begins to listen, on the tokio runtime this is called in.
+    pub(crate) fn start(target: Target, settings: &Settings) -> Self {
+        let audience = Arc::new(Audience {
+            events: broadcast::Sender::new(BACKLOG),
+            waiting: Mutex::default(),
+        });
+        let hearing = Hearing {
+            target,
+            streams: Streams::new(settings),
+            audience: Arc::clone(&audience),
+            connect_timeout: settings.connect_timeout,
+            place: None,
+        };
+        Self {
+            audience,
+            _task: Task(tokio::spawn(hearing.listen())),
+        }
+    }
+
+    /// Every event that is published from now on, or that some were missed.
+    pub(crate) fn events(&self) -> broadcast::Receiver<Option<LoggedEvent>> {
+        self.audience.events.subscribe()
+    }
+
+    /// What is told when something of this name is woken.
+    pub(crate) fn waiting(&self, name: &'static str) -> Arc<Notify> {
+        Arc::clone(self.audience.waiting().entry(name).or_default())
+    }
+}
+
+struct Hearing {
+    target: Target,
+    streams: Streams,
+    audience: Arc<Audience>,
+    connect_timeout: Duration,
+    /// Up to where everything was heard; unknown at first.
+    place: Option<Place>,
+}
+
+impl Hearing {
+    async fn listen(mut self) {
+        let mut is_lost = false;
+        loop {
+            let error = match timeout(self.connect_timeout, self.connect()).await {
+                Ok(Ok(link)) => {
+                    if is_lost {
+                        tracing::info!("redis tells again what happens elsewhere");
+                    }
+                    is_lost = false;
+                    self.hear(link).await
+                }
+                Ok(Err(error)) => error,
+                Err(elapsed) => elapsed.into(),
+            };
+            if !is_lost {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "redis does not tell what happens elsewhere");
+                is_lost = true;
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Connects, and finds the place to go on from.
+    async fn connect(&mut self) -> Result<Link, Error> {
+        let mut link = self.target.link(None).await?;
+        if self.place.is_none() {
+            self.place = Some(self.streams.end(&mut link).await?);
+            self.audience.tell(None);
+        }
+        // Whatever was woken meanwhile.
+        self.audience.wake_all();
+        Ok(link)
+    }
+
+    /// Passes on what comes, until the connection is lost.
+    async fn hear(&mut self, mut link: Link) -> Error {
+        loop {
+            if let Err(error) = self.hear_some(&mut link).await {
+                return error;
+            }
+        }
+    }
+
+    async fn hear_some(&mut self, link: &mut Link) -> Result<(), Error> {
+        let Some(place) = &mut self.place else {
+            return Ok(());
+        };
+        let reading = self.streams.read(link, place, PATIENCE);
+        let patience = Duration::from_millis(PATIENCE) + self.connect_timeout;
+        let news = timeout(patience, reading).await??;
+        if !news.is_complete && news.events.is_empty() {
+            // Nothing is left of what was read last, and so nothing to go on from.
+            *place = timeout(self.connect_timeout, self.streams.end(link)).await??;
+        }
+        self.audience.pass_on(news);
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! The database that the configuration names.
+
+use std::time::SystemTime;
+
+use anyhow::Context;
+use archesai_http::erased::{AnyHistory, AnyIdempotencyKeys};
+use archesai_platform::gauges::{Backlog, Connections};
+
+use crate::{
+    config::Config,
+    erased::{
+        auth, content, organizations,
+        platform::{AnyChanges, AnyOutbox},
+        workflows,
+    },
+};
+
+/// An open database.
+pub(crate) enum Database {
+    /// A file in the data folder.
+    Sqlite(archesai_sqlite::Database),
+    /// A server.
+    Postgres(archesai_postgres::Database),
+}
+
+/// The repositories of a context, whichever database they are in.
+macro_rules! store {
+    ($self:expr, $any:path) => {
+        match $self {
+            Self::Sqlite(database) => <$any>::new(database.store()),
+            Self::Postgres(database) => <$any>::new(database.store()),
+        }
+    };
+}
+
+impl Database {
+    /// Brings the tables up to date where that is ours to do, and opens the database.
+    ///
+    /// # Errors
+    ///
+    /// If it does not answer, or is not as it must be.
+    pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
+        let Some(server) = postgres(config, &config.database_url)? else {
+            let path = config.data_dir.join("archesai.db");
+            let database = archesai_sqlite::Database::open(&path, config.database_readers);
+            return Ok(Self::Sqlite(database.await?));
+        };
+        if let Some(owner) = postgres(config, &config.database_owner_url)? {
+            archesai_postgres::Database::migrate(&owner, &server).await?;
+        }
+        Ok(Self::Postgres(
+            archesai_postgres::Database::open(&server).await?,
+        ))
+    }
+
+    /// Asks it whether it answers.
+    pub(crate) async fn check(&self) -> archesai_platform::Result<()> {
+        match self {
+            Self::Sqlite(database) => database.check().await,
+            Self::Postgres(database) => database.check().await,
+        }
+    }
+
+    /// How busy the connections to it are.
+    pub(crate) fn connections(&self) -> Vec<Connections> {
+        match self {
+            Self::Sqlite(database) => database.connections().to_vec(),
+            Self::Postgres(database) => vec![database.connections()],
+        }
+    }
+
+    /// How much waits to be done.
+    pub(crate) async fn backlog(&self, now: SystemTime) -> archesai_platform::Result<Backlog> {
+        match self {
+            Self::Sqlite(database) => database.backlog(now).await,
+            Self::Postgres(database) => database.backlog(now).await,
+        }
+    }
+
+    pub(crate) fn auth_store(&self) -> auth::AnyStore {
+        store!(self, auth::AnyStore)
+    }
+
+    pub(crate) fn organizations_store(&self) -> organizations::AnyStore {
+        store!(self, organizations::AnyStore)
+    }
+
+    pub(crate) fn content_store(&self) -> content::AnyStore {
+        store!(self, content::AnyStore)
+    }
+
+    pub(crate) fn workflows_store(&self) -> workflows::AnyStore {
+        store!(self, workflows::AnyStore)
+    }
+
+    pub(crate) fn outbox(&self) -> AnyOutbox {
+        store!(self, AnyOutbox)
+    }
+
+    pub(crate) fn changes(&self) -> AnyChanges {
+        store!(self, AnyChanges)
+    }
+
+    pub(crate) fn history(&self) -> AnyHistory {
+        store!(self, AnyHistory)
+    }
+
+    pub(crate) fn idempotency_keys(&self) -> AnyIdempotencyKeys {
+        store!(self, AnyIdempotencyKeys)
+    }
+}
+
+/// How a Postgres is reached at a URL, if there is one.
+fn postgres(
+    config: &Config,
+    url: &Option<String>,
+) -> anyhow::Result<Option<archesai_postgres::Settings>> {
+    let Some(url) = url else {
+        return Ok(None);
+    };
+    Ok(Some(archesai_postgres::Settings {
+        root_certificates: root_certificates(config)?,
+        max_connections: config.database_max_connections,
+        idle_connections: config.database_idle_connections,
+        lifetime: config.database_connection_lifetime,
+        ..archesai_postgres::Settings::new(url)
+    }))
+}
+
+/// The certificates that vouch for back ends, in place of those this machine trusts.
+pub(super) fn root_certificates(config: &Config) -> anyhow::Result<Option<String>> {
+    let Some(path) = &config.root_certificates else {
+        return Ok(None);
+    };
+    let text = archesai_storage::read_text(path);
+    let text = text.with_context(|| format!("root_certificates {} cannot be read", path.display()));
+    text.map(Some)
+}

@@ -1,0 +1,151 @@
+//! What this node remembers of what others change. It forgets it when it hears of it, and believes
+//! nothing while it does not hear.
+//!
+//! It hears from the event log itself, which is where whoever changes something says so. What
+//! comes over the bus only says when to look; without it, it looks several times a second.
+
+use std::time::{Duration, Instant};
+
+use archesai_memory::Freshness;
+use archesai_platform::{
+    Result,
+    events::{Changes, LoggedEvent, Mark, Subscriber, Subscription},
+};
+use archesai_worker::Stop;
+use tokio::time::{sleep, timeout};
+
+use crate::{
+    compose::{Bus, Infrastructure, Services},
+    erased::platform::{AnyChanges, AnySubscription},
+};
+
+/// The kinds of things that are remembered.
+const KINDS: [&str; 5] = ["user", "session", "api_key", "member", "artifact"];
+
+/// How long what is remembered may be believed after a look: a change elsewhere counts here no
+/// later than that.
+const BELIEVED: Duration = Duration::from_secs(1);
+
+/// How often to look when nobody says that there is something to see.
+const RHYTHM: Duration = Duration::from_millis(250);
+
+/// Forgets what others change.
+pub(super) struct Forgetting {
+    services: Services,
+    log: AnyChanges,
+    freshness: Freshness,
+}
+
+impl Forgetting {
+    pub(super) fn new(services: &Services, infrastructure: &Infrastructure) -> Self {
+        Self {
+            services: services.clone(),
+            log: infrastructure.database.changes(),
+            freshness: infrastructure.caches.freshness(),
+        }
+    }
+
+    /// Looks until it is stopped.
+    pub(super) fn run(self, bus: &Bus, stop: Stop) -> impl Future<Output = ()> + Send + use<> {
+        let hints = bus.subscriber().subscribe();
+        self.look_on(hints, stop)
+    }
+
+    async fn look_on(self, mut hints: AnySubscription, stop: Stop) {
+        let mut mark = None;
+        while !stop.is_cancelled() {
+            let began = Instant::now();
+            match timeout(BELIEVED, self.look(mark.clone())).await {
+                Ok(Ok(now)) => {
+                    mark = Some(now);
+                    self.freshness.confirm(began, BELIEVED);
+                }
+                Ok(Err(error)) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "hearing what others changed");
+                }
+                Err(_) => tracing::warn!("hearing what others changed takes too long"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = sleep(RHYTHM) => {}
+                () = hint(&mut hints) => {}
+            }
+        }
+    }
+
+    /// Forgets what has changed since a mark; answers the next one.
+    async fn look(&self, mark: Option<Mark>) -> Result<Mark> {
+        let Some(mark) = mark else {
+            return self.log.mark().await;
+        };
+        let (events, mark) = self.log.since(mark, &KINDS).await?;
+        for event in &events {
+            if let Err(error) = self.forget(event).await {
+                tracing::error!(event = %event.kind, %error, "an event that nobody understands");
+            }
+        }
+        Ok(mark)
+    }
+
+    async fn forget(&self, event: &LoggedEvent) -> serde_json::Result<()> {
+        match event.aggregate_kind.as_str() {
+            "user" | "session" | "api_key" => self.forget_of_auth(event).await,
+            "member" => self.forget_member(event).await,
+            _ => {
+                self.forget_artifact(event).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn forget_of_auth(&self, event: &LoggedEvent) -> serde_json::Result<()> {
+        use archesai_auth::Event;
+
+        let auth = &self.services.auth;
+        match serde_json::from_str(&event.payload)? {
+            Event::UserUpdated { user_id } => auth.forget_user(user_id).await,
+            Event::SessionUpdated { session_id, .. }
+            | Event::SessionRefreshed { session_id, .. }
+            | Event::SessionRevoked { session_id, .. } => auth.forget_session(session_id).await,
+            Event::ApiKeyDeleted { api_key_id } => auth.forget_api_key(api_key_id).await,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn forget_member(&self, event: &LoggedEvent) -> serde_json::Result<()> {
+        use archesai_organizations::{Event, OrganizationId};
+
+        let place = OrganizationId(event.organization_id.unwrap_or_default());
+        let organizations = &self.services.organizations;
+        match serde_json::from_str(&event.payload)? {
+            Event::MemberUpdated { user_id, .. } | Event::MemberRemoved { user_id, .. } => {
+                organizations.forget_member(place, user_id).await;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn forget_artifact(&self, event: &LoggedEvent) {
+        use archesai_content::{ArtifactId, OrganizationId};
+
+        let place = OrganizationId(event.organization_id.unwrap_or_default());
+        let artifact = ArtifactId(event.aggregate_id);
+        self.services.content.forget_artifact(place, artifact).await;
+    }
+}
+
+/// Waits until there is something to see.
+async fn hint(hints: &mut AnySubscription) {
+    // That some were missed is a reason to look, too.
+    while let Some(event) = hints.next().await {
+        if KINDS.contains(&event.aggregate_kind.as_str()) {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
