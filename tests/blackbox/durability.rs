@@ -182,7 +182,11 @@ async fn all(client: &Client, path: &str) -> Acknowledged {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_acknowledged_is_kept_once_through_fifty_kills() {
     let mut random = Random::seeded();
-    let mut server = Server::with(&[("EMBEDDINGS", "off"), ("STEP_LEASE", "1s")]);
+    let mut server = Server::with(&[
+        ("EMBEDDINGS", "off"),
+        ("STEP_LEASE", "1s"),
+        ("WORKER_CONCURRENCY", "1"),
+    ]);
     let ada = server.sign_up("ada").await;
     let definition = json!({
         "inputs": { "name": { "type": "string" } },
@@ -252,8 +256,7 @@ async fn what_is_acknowledged_is_kept_once_through_fifty_kills() {
     let (mut done, mut lost) = (0, 0);
     for (name, id) in all(&client, "/v1/runs").await {
         let over = ended(&client, &format!("/v1/runs/{id}")).await;
-        // A step that three workers were lost with is given up on: it might be why. To be hit thrice
-        // is very rare for a step that takes a moment.
+        // A step that three workers were lost with is given up on: it might be why.
         if over["error"]["code"] == "worker_lost" {
             lost += 1;
         } else {
@@ -261,8 +264,11 @@ async fn what_is_acknowledged_is_kept_once_through_fifty_kills() {
             done += 1;
         }
     }
-    eprintln!("{done} runs ended well, {lost} were given up");
-    assert!(done > 0 && lost <= KILLS / 10, "{lost} were given up");
+    // No worker was lost but by a kill, and each with one step at most.
+    assert!(
+        done > 0 && 3 * lost <= KILLS,
+        "{done} ended well, {lost} were given up"
+    );
 }
 
 #[tokio::test]

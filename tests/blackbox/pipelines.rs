@@ -1,6 +1,6 @@
 //! Pipelines: written, checked, run, watched, cancelled, retried.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use reqwest::{Method, multipart};
@@ -161,7 +161,7 @@ async fn a_run_is_watched_live_and_again_from_anywhere() {
 }
 
 /// Id, name and data of the events of a stream.
-fn events(text: &str) -> Vec<(String, String, Value)> {
+pub(crate) fn events(text: &str) -> Vec<(String, String, Value)> {
     let blocks = text.split("\n\n").filter(|block| block.contains("data: "));
     blocks
         .map(|block| {
@@ -385,4 +385,65 @@ async fn every_tool_shows_its_schemas() {
         assert!(tool["output_schema"].is_object());
     }
     ada.client.get("/v1/tools/no.such").await.problem(404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn definitions_that_are_dear_to_check_keep_nobody_waiting() {
+    let server = Server::with(&[("EMBEDDINGS", "off")]);
+    let ada = server.sign_up("ada").await;
+    let dear = "{{ ('a' * 9999999) | length }}";
+    let step =
+        |with: Value| json!({ "steps": [{ "id": "a", "tool": "json.transform", "with": with }] });
+    let unknown: serde_json::Map<_, _> =
+        (0..40_000).map(|at| (format!("f{at}"), json!(1))).collect();
+    for definition in [
+        step(json!({ "filter": ".", "input": vec![dear; 20_000] })),
+        step(json!({ "filter": ".", "input": "x".repeat(2 << 20) })),
+        step(Value::Object(unknown.clone())),
+        json!({ "steps": [], "inputs": unknown }),
+    ] {
+        let body = json!({ "definition": definition });
+        let validate = ada.client.post("/v1/pipelines/validate", body);
+        let look = async {
+            for _ in 0..20 {
+                let started = Instant::now();
+                ada.client.get("/v1/pipelines").await.expect(200);
+                assert!(started.elapsed() < Duration::from_secs(3));
+            }
+        };
+        let started = Instant::now();
+        let (told, ()) = tokio::join!(validate, look);
+        assert!(started.elapsed() < Duration::from_secs(30));
+        let told = told.expect(200);
+        let told = told["errors"].as_array().unwrap();
+        assert!((1..=101).contains(&told.len()), "{}", told.len());
+    }
+}
+
+#[tokio::test]
+async fn values_are_bounded_in_sum() {
+    let server = Server::with(&[("EMBEDDINGS", "off")]);
+    let ada = server.sign_up("ada").await;
+    let definition = json!({ "inputs": { "text": {} }, "steps": [] });
+    let pipeline = pipeline(&ada.client, definition).await;
+    let run = async |mebibytes: usize| {
+        let body = json!({ "input": { "text": "x".repeat(mebibytes << 20) } });
+        ada.client.post(&format!("{pipeline}/runs"), body).await
+    };
+    let refused = run(5).await.expect(422);
+    assert_eq!(refused["errors"][0]["pointer"], "/input", "{refused}");
+    for _ in 0..3 {
+        run(3).await.expect(202);
+    }
+    let (mut found, mut next) = (0, "/v1/runs?limit=100".to_owned());
+    loop {
+        let page = ada.client.get(&next).await.expect(200);
+        assert_eq!(page["data"].as_array().unwrap().len(), 1);
+        found += 1;
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            break;
+        };
+        next = format!("/v1/runs?limit=100&cursor={cursor}");
+    }
+    assert_eq!(found, 3);
 }

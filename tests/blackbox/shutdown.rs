@@ -28,7 +28,7 @@ async fn readiness_goes_off_while_requests_are_still_taken() {
         (ready.status == 503).then_some(ready.bytes)
     })
     .await;
-    assert_eq!(said, b"server: stopping\ndatabase: ok\n");
+    assert!(said.starts_with(b"server: stopping\ndatabase: ok\n"));
     server.guest().get("/healthz").await.expect(200);
     ada.client.get("/v1/users/me").await.expect(200);
     assert!(server.ended_well());

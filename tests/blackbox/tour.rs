@@ -40,7 +40,7 @@ fn blocks(text: &str) -> Vec<Block> {
             let (language, body) = block.split_once('\n').unwrap();
             match language {
                 "sh" => Block::Commands(body.to_owned()),
-                "console" if body.contains("-9 archesai") => Block::Kill,
+                "console" if body.contains("-9 -x archesai") => Block::Kill,
                 _ => panic!("nobody knows what to do with the block `{language}`: {body}"),
             }
         })
@@ -230,7 +230,7 @@ fn the_tour_goes_as_the_readme_says() {
 
 #[test]
 fn blocks_are_taken_from_the_tour_alone() {
-    let text = "# A\n```sh\nno\n```\n\n## A tour\n\n```sh\none\ntwo\n```\n\n### On\n\n```console\n$ pkill -9 archesai\n```\n\n## B\n\n```sh\nno\n```\n";
+    let text = "# A\n```sh\nno\n```\n\n## A tour\n\n```sh\none\ntwo\n```\n\n### On\n\n```console\n$ pkill -9 -x archesai\n```\n\n## B\n\n```sh\nno\n```\n";
     let one = Block::Commands("one\ntwo".to_owned());
     assert_eq!(blocks(text), [one, Block::Kill]);
 }

@@ -4,7 +4,7 @@
 //! that sign access tokens. It knows no database, cache, broker or HTTP
 //! framework: what it needs of them it names in [`ports`], and whoever embeds
 //! the crate hands it implementations. It depends on `std` and `serde`, and a
-//! test keeps it that way. `examples/embedding.rs` is the smallest program
+//! test keeps it that way. `examples/embedding` is the smallest program
 //! around it.
 
 mod access;

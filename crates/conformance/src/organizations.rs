@@ -332,7 +332,15 @@ async fn open_invitations_are_listed(store: &impl Store) {
         .list_invitations(here, time(10), &slice(10, false))
         .await
         .unwrap();
-    assert_eq!(page.items, vec![open]);
+    assert_eq!(page.items, vec![open.clone()]);
+    let pending = async |place, email: &str| {
+        let found = store.pending_invitations_to(place, email).await;
+        found.unwrap()
+    };
+    let found = pending(here, &open.email).await;
+    assert!(found.contains(&open.id) && !found.contains(&settled.id));
+    assert_eq!(pending(here, "nobody@example.com").await, []);
+    assert_eq!(pending(OrganizationId(fresh()), &open.email).await, []);
 }
 
 async fn a_deleted_organization_takes_all_with_it(store: &impl Store) {

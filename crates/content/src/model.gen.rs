@@ -98,7 +98,10 @@ pub enum IndexStatus {
     /// Waiting for its text to be extracted.
     #[serde(rename = "pending")]
     Pending,
-    /// Its text can be searched.
+    /// Found by its words; by meaning only in part, until every passage has its embedding.
+    #[serde(rename = "embedding")]
+    Embedding,
+    /// Its text can be searched in every way that the server offers.
     #[serde(rename = "indexed")]
     Indexed,
     /// Its bytes hold no text that can be extracted.
@@ -113,6 +116,7 @@ impl IndexStatus {
     /// Every value, in the order of the contract.
     pub const ALL: &'static [Self] = &[
         Self::Pending,
+        Self::Embedding,
         Self::Indexed,
         Self::Unsupported,
         Self::Failed,
@@ -122,6 +126,7 @@ impl IndexStatus {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
+            Self::Embedding => "embedding",
             Self::Indexed => "indexed",
             Self::Unsupported => "unsupported",
             Self::Failed => "failed",
@@ -227,7 +232,15 @@ pub enum Event {
         /// Its labels now.
         labels: Vec<String>,
     },
-    /// An artifact's text can be searched.
+    /// An artifact's text can be searched by its words; its passages are still being embedded.
+    #[serde(rename = "artifact.split")]
+    ArtifactSplit {
+        /// The artifact.
+        artifact_id: ArtifactId,
+        /// How many passages it has.
+        chunks: i64,
+    },
+    /// An artifact's text can be searched in every way that the server offers.
     #[serde(rename = "artifact.indexed")]
     ArtifactIndexed {
         /// The artifact.
@@ -273,6 +286,7 @@ impl Event {
         match self {
             Self::ArtifactCreated { .. } => "artifact.created",
             Self::ArtifactUpdated { .. } => "artifact.updated",
+            Self::ArtifactSplit { .. } => "artifact.split",
             Self::ArtifactIndexed { .. } => "artifact.indexed",
             Self::ArtifactIndexFailed { .. } => "artifact.index_failed",
             Self::ArtifactDeleted { .. } => "artifact.deleted",
@@ -286,6 +300,7 @@ impl Event {
         match self {
             Self::ArtifactCreated { artifact_id, .. }
             | Self::ArtifactUpdated { artifact_id, .. }
+            | Self::ArtifactSplit { artifact_id, .. }
             | Self::ArtifactIndexed { artifact_id, .. }
             | Self::ArtifactIndexFailed { artifact_id, .. }
             | Self::ArtifactDeleted { artifact_id, .. } => ("artifact", artifact_id.0),

@@ -260,8 +260,8 @@ pub trait Repository: Send + Sync + 'static {
 
     /// Writes what a model made of passages, in place of what another made of
     /// them; passages that are gone are left out. The vectors have unit length.
-    /// An artifact that had failed for the lack of an embedding becomes indexed
-    /// when it lacks none any more: answers these.
+    /// An artifact that was being embedded, or had failed for the lack of an embedding, becomes
+    /// indexed when it lacks none any more: answers these.
     fn store_embeddings(
         &self,
         organization: OrganizationId,
@@ -396,8 +396,20 @@ pub struct NewIndex {
     pub text: Option<String>,
     /// The passages, in order. Embeddings have unit length.
     pub chunks: Vec<Chunk>,
-    /// The model that made the embeddings, if any was made.
+    /// The model that makes the embeddings, if there is one.
     pub model: Option<ModelInfo>,
+}
+
+impl NewIndex {
+    /// How far the artifact is with it: passages may lack embeddings that a model is to make.
+    pub fn status(&self) -> IndexStatus {
+        let waits = |chunk: &Chunk| chunk.embedding.is_none();
+        if self.model.is_some() && self.chunks.iter().any(waits) {
+            IndexStatus::Embedding
+        } else {
+            IndexStatus::Indexed
+        }
+    }
 }
 
 /// A passage that waits for its embedding.

@@ -64,11 +64,12 @@ impl RateLimiter for MemoryLimiter {
         let now = Instant::now();
         let due = quotas.entry(*quota).or_default().due(subject, now);
         let next = (*due).max(now) + interval;
-        let Some(left) = burst.checked_sub(next - now) else {
+        let ahead = next - now;
+        let Some(left) = burst.checked_sub(ahead) else {
             return Ok(Decision {
                 allowed: false,
                 remaining: 0,
-                retry_after: next - now - burst,
+                retry_after: ahead.saturating_sub(burst),
             });
         };
         *due = next;

@@ -1,32 +1,37 @@
 //! Not to wait again for a server that was just found silent.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::time::sleep;
 
 /// How long nobody asks a server that did not answer in time.
-pub(crate) const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Open for a moment after somebody waited in vain.
 #[derive(Debug, Default)]
-pub(crate) struct Breaker(Mutex<Option<Instant>>);
+pub(crate) struct Breaker(Arc<AtomicBool>);
 
 impl Breaker {
     /// Whether asking is pointless for now.
     pub(crate) fn is_open(&self) -> bool {
-        self.lock().is_some_and(|until| Instant::now() < until)
+        self.0.load(Ordering::Relaxed)
     }
 
     /// Somebody waited in vain.
     pub(crate) fn open(&self) {
-        *self.lock() = Some(Instant::now() + PAUSE);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        if !self.0.swap(true, Ordering::Relaxed) {
+            let is_open = Arc::clone(&self.0);
+            tokio::spawn(async move {
+                sleep(PAUSE).await;
+                is_open.store(false, Ordering::Relaxed);
+            });
+        }
     }
 }
 
@@ -39,8 +44,9 @@ mod tests {
         let breaker = Breaker::default();
         assert!(!breaker.is_open());
         breaker.open();
+        breaker.open();
         assert!(breaker.is_open());
-        tokio::time::advance(PAUSE).await;
+        sleep(PAUSE + Duration::from_millis(1)).await;
         assert!(!breaker.is_open());
     }
 }

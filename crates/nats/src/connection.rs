@@ -28,6 +28,8 @@ pub struct Nats {
 pub(crate) struct Status {
     /// How many connections were made so far.
     pub(crate) connections: u64,
+    /// How many of them were lost.
+    pub(crate) losses: u64,
     /// How the last try failed, unless there is a connection.
     failure: Option<String>,
 }
@@ -47,9 +49,10 @@ impl Nats {
             async {}
         });
         let client = options.connect(servers).await.map_err(OpenError::Client)?;
+        // Its own limits are for nobody to meet before ours.
         let jetstream = ContextBuilder::new()
-            .timeout(settings.timeout)
-            .ack_timeout(settings.timeout)
+            .timeout(2 * settings.timeout)
+            .ack_timeout(2 * settings.timeout)
             .build(client.clone());
         let first = status.wait_for(|status| status.connections > 0 || status.failure.is_some());
         // That it takes longer is told by `check`.
@@ -109,7 +112,7 @@ impl Nats {
         }
     }
 
-    fn not_connected(&self) -> Error {
+    pub(crate) fn not_connected(&self) -> Error {
         Error::NotConnected {
             last: self.status.borrow().failure.clone(),
         }
@@ -131,7 +134,7 @@ impl Nats {
         self.settings.timeout
     }
 
-    /// Changes with every connection that is made.
+    /// Changes with every connection that is made or lost.
     pub(crate) fn status(&self) -> watch::Receiver<Status> {
         self.status.clone()
     }
@@ -146,7 +149,10 @@ fn note(status: &watch::Sender<Status>, event: Event) {
         Event::ClientError(error) => {
             status.send_modify(|status| status.failure = Some(error.to_string()));
         }
-        Event::Disconnected => tracing::warn!("the connection to NATS is lost"),
+        Event::Disconnected => {
+            tracing::warn!("the connection to NATS is lost");
+            status.send_modify(|status| status.losses += 1);
+        }
         Event::ServerError(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "NATS complains");
         }

@@ -100,11 +100,19 @@ impl Publisher for NatsEvents {
             stream, breaker, ..
         } = &*self.0;
         let nats = stream.nats();
+        let mut status = nats.status();
+        let losses = status.borrow().losses;
         nats.connected()?;
         if breaker.is_open() {
             return Err(Error::Silent.into());
         }
-        let published = timeout(nats.timeout(), self.0.publish(event)).await;
+        let published = tokio::select! {
+            published = timeout(nats.timeout(), self.0.publish(event)) => published,
+            // The answer went with the connection.
+            Ok(_) = status.wait_for(|status| status.losses > losses) => {
+                return Err(nats.not_connected().into());
+            }
+        };
         Ok(published.unwrap_or_else(|_| {
             breaker.open();
             Err(Error::TimedOut(nats.timeout()))

@@ -187,7 +187,7 @@ mod tests {
             "nats://user:%ff@host",
         ] {
             let settings = Settings::new(format!("nats://fine,{wrong}"));
-            let refused = settings.options().err().expect(wrong);
+            let refused = settings.options().expect_err(wrong);
             let said = format!("{refused} {refused:?} {settings:?}");
             assert!(said.contains("NATS address 2"), "{wrong}: {said}");
             assert!(!said.contains("secret"), "{said}");
@@ -201,7 +201,7 @@ mod tests {
                 prefix: prefix.to_owned(),
                 ..Settings::new("localhost")
             };
-            let refused = settings.options().err().expect(prefix);
+            let refused = settings.options().expect_err(prefix);
             assert!(matches!(refused, OpenError::Prefix), "{refused}");
         }
     }

@@ -157,6 +157,13 @@ pub trait Repository: Send + Sync + 'static {
         slice: &Slice<Sort>,
     ) -> impl Future<Output = Result<Page<Invitation>>> + Send;
 
+    /// The pending invitations of an organization to an address, whether or not their time is over.
+    fn pending_invitations_to(
+        &self,
+        organization: OrganizationId,
+        email: &str,
+    ) -> impl Future<Output = Result<Vec<InvitationId>>> + Send;
+
     /// Writes what became of a pending invitation. Answers whether it was
     /// pending: of two calls for the same invitation, one does it.
     fn settle_invitation(

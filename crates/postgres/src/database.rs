@@ -5,7 +5,10 @@ use std::{fmt, sync::Arc, time::Duration};
 use deadpool::Status;
 use deadpool::managed::{Pool, PoolError};
 use diesel_async::RunQueryDsl as _;
-use tokio::{sync::Notify, time::timeout};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
 
 use crate::{
     errand::{self, Link, read},
@@ -135,7 +138,11 @@ impl Database {
 
     /// A free connection.
     pub(crate) async fn session(&self) -> Result<Lent, Failure> {
-        self.pool.get().await.map_err(|error| match error {
+        let asked = Instant::now();
+        let session = self.pool.get().await;
+        metrics::histogram!("archesai_database_wait_seconds", "pool" => "primary")
+            .record(asked.elapsed().as_secs_f64());
+        session.map_err(|error| match error {
             PoolError::Backend(cause) => cause,
             other => other.to_string().into(),
         })

@@ -415,6 +415,24 @@ impl<L: Lend> Repository for Postgres<L> {
         }))
     }
 
+    async fn pending_invitations_to(
+        &self,
+        organization: OrganizationId,
+        email: &str,
+    ) -> Result<Vec<InvitationId>> {
+        let find = async |mut link: Link<'_>| {
+            let ids: Vec<Id> = invitations::table
+                .filter(invitations::organization_id.eq(Id(organization.0)))
+                .filter(invitations::email.eq(email))
+                .filter(invitations::status.eq(Word(InvitationStatus::Pending)))
+                .select(invitations::id)
+                .load(&mut link)
+                .await?;
+            Ok(ids.into_iter().map(|id| InvitationId(id.0)).collect())
+        };
+        self.0.run(read(of(organization)), find).await
+    }
+
     async fn settle_invitation(
         &self,
         organization: OrganizationId,

@@ -5,7 +5,7 @@
 
 use std::{marker::PhantomData, time::Duration};
 
-use redis::cmd;
+use deadpool_redis::redis::cmd;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::Redis;

@@ -2,7 +2,10 @@
 
 use std::{error, fmt};
 
-use redis::{ParsingError, RedisError};
+use deadpool_redis::{
+    PoolError,
+    redis::{ParsingError, RedisError},
+};
 
 /// Why Redis did not do what it was asked to. It may have done it all the same.
 #[derive(Debug)]
@@ -43,6 +46,18 @@ impl From<RedisError> for Error {
 impl From<ParsingError> for Error {
     fn from(source: ParsingError) -> Self {
         Self::Failed(source.into())
+    }
+}
+
+impl From<PoolError> for Error {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Backend(source) => Self::Failed(source),
+            PoolError::Timeout(_) => Self::TooSlow,
+            PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
+                Self::OutOfReach
+            }
+        }
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use redis::{Cmd, FromRedisValue};
+use deadpool_redis::redis::{Cmd, FromRedisValue, cmd};
 use tokio::{task::JoinHandle, time::timeout};
 
 use crate::{
     Error, RedisCache, RedisEvents, RedisLimiter, RedisWakeups, Settings, SettingsError,
-    circuit::Circuit, link::Link, listener::Listener, target::Target, tend::Keeper,
+    circuit::Circuit, link::Link, listener::Listener, pool::Pool, target::Target, tend::Keeper,
 };
 
 /// Redis. Its clones are the same one; when the last of them is dropped, and all that came of
@@ -17,7 +17,7 @@ pub struct Redis(Arc<Inner>);
 
 struct Inner {
     settings: Settings,
-    target: Target,
+    pool: Pool,
     circuit: Arc<Circuit<Link>>,
     listener: OnceLock<Listener>,
     _keeper: Task,
@@ -41,10 +41,12 @@ impl Redis {
     /// If the settings make no sense.
     pub async fn connect(settings: Settings) -> Result<Self, SettingsError> {
         let target = Target::of(&settings)?;
+        let pool = crate::pool::of(&target, &settings)?;
         let circuit = Arc::new(Circuit::new());
         let keeper = Keeper {
             circuit: Arc::clone(&circuit),
-            target: target.clone(),
+            target,
+            pool: pool.clone(),
             cached: format!("{}:cache:", settings.prefix),
             probe: format!("{}:probe", settings.prefix),
             command_timeout: settings.command_timeout,
@@ -52,7 +54,7 @@ impl Redis {
         };
         let revived = keeper.revive().await;
         Ok(Self(Arc::new(Inner {
-            target,
+            pool,
             listener: OnceLock::new(),
             _keeper: Task(tokio::spawn(keeper.tend(revived))),
             circuit,
@@ -66,7 +68,7 @@ impl Redis {
     ///
     /// If it does not.
     pub async fn check(&self) -> Result<(), Error> {
-        self.run(redis::cmd("GET").arg(self.key("probe")))
+        self.run(cmd("GET").arg(self.key("probe")))
             .await
             .map(|_: Option<String>| ())
     }
@@ -115,7 +117,7 @@ impl Redis {
 
     /// What hears from others, listening from the first time on that somebody asks for it.
     pub(crate) fn listener(&self) -> &Listener {
-        let start = || Listener::start(self.0.target.clone(), &self.0.settings);
+        let start = || Listener::start(self.0.pool.clone(), &self.0.settings);
         self.0.listener.get_or_init(start)
     }
 

@@ -9,11 +9,14 @@
 //!        ├─ RedisLimiter EVAL              ├─ one connection, behind a circuit breaker
 //!        ├─ RedisEvents  XADD ─────────────┤
 //!        └─ RedisWakeups XADD ─────────────┘
-//!                  └──── XREAD BLOCK ──────── one connection that listens for both
+//!                  └──── XREAD BLOCK ──────┐
+//!                        SCAN, UNLINK ──────┴─ a pool: who blocks, or empties all caches
 //! ```
 //!
-//! A connection carries the commands of all who wait at once, so there is no pool. On a cluster
-//! there is one connection to each of its nodes, and each command concerns the keys of one slot.
+//! Where nobody holds up others, one connection carries the commands of all at once: that was
+//! measured to do 50,000 GETs a second, where a pool of 32 connections did 24,000. What blocks or
+//! takes long has a connection to itself meanwhile, from a pool. On a cluster each of these is one
+//! connection to every node, and each command concerns the keys of one slot.
 
 mod cache;
 mod circuit;
@@ -23,6 +26,7 @@ mod handle;
 mod limits;
 mod link;
 mod listener;
+mod pool;
 mod settings;
 mod streams;
 mod target;

@@ -6,7 +6,7 @@ use archesai_platform::{
     Error, Result,
     limits::{Decision, Quota, RateLimiter},
 };
-use redis::cmd;
+use deadpool_redis::redis::cmd;
 
 use crate::Redis;
 

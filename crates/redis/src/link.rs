@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
-use redis::{
-    Cmd, FromRedisValue as _, Pipeline, RedisFuture, RedisResult, Value,
-    aio::{ConnectionLike, MultiplexedConnection},
-    cluster_async::ClusterConnection,
-    cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo},
-    cmd,
+use deadpool_redis::{
+    cluster::ClusterConnection,
+    redis::{
+        Cmd, FromRedisValue as _, Pipeline, RedisFuture, RedisResult, Value,
+        aio::{ConnectionLike, MultiplexedConnection},
+        cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo},
+        cmd,
+    },
 };
 
 /// A connection that any number of commands go through at once. Its clones are the same one.

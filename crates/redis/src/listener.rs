@@ -15,9 +15,8 @@ use tokio::{
 use crate::{
     Error, Settings,
     handle::Task,
-    link::Link,
+    pool::{Lent, Pool},
     streams::{News, Place, Streams},
-    target::Target,
     tend::PAUSE,
 };
 
@@ -76,13 +75,13 @@ impl Audience {
 
 impl Listener {
     /// Begins to listen, on the tokio runtime this is called in.
-    pub(crate) fn start(target: Target, settings: &Settings) -> Self {
+    pub(crate) fn start(pool: Pool, settings: &Settings) -> Self {
         let audience = Arc::new(Audience {
             events: broadcast::Sender::new(BACKLOG),
             waiting: Mutex::default(),
         });
         let hearing = Hearing {
-            target,
+            pool,
             streams: Streams::new(settings),
             audience: Arc::clone(&audience),
             connect_timeout: settings.connect_timeout,
@@ -106,7 +105,7 @@ impl Listener {
 }
 
 struct Hearing {
-    target: Target,
+    pool: Pool,
     streams: Streams,
     audience: Arc<Audience>,
     connect_timeout: Duration,
@@ -139,8 +138,8 @@ impl Hearing {
     }
 
     /// Connects, and finds the place to go on from.
-    async fn connect(&mut self) -> Result<Link, Error> {
-        let mut link = self.target.link(None).await?;
+    async fn connect(&mut self) -> Result<Lent, Error> {
+        let mut link = self.pool.get().await?;
         if self.place.is_none() {
             self.place = Some(self.streams.end(&mut link).await?);
             self.audience.tell(None);
@@ -151,7 +150,7 @@ impl Hearing {
     }
 
     /// Passes on what comes, until the connection is lost.
-    async fn hear(&mut self, mut link: Link) -> Error {
+    async fn hear(&mut self, mut link: Lent) -> Error {
         loop {
             if let Err(error) = self.hear_some(&mut link).await {
                 return error;
@@ -159,7 +158,7 @@ impl Hearing {
         }
     }
 
-    async fn hear_some(&mut self, link: &mut Link) -> Result<(), Error> {
+    async fn hear_some(&mut self, link: &mut Lent) -> Result<(), Error> {
         let Some(place) = &mut self.place else {
             return Ok(());
         };

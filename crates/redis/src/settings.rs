@@ -2,7 +2,7 @@
 
 use std::{error, fmt, time::Duration};
 
-use redis::RedisError;
+use deadpool_redis::redis::RedisError;
 
 /// Where Redis is, and how long to wait for it.
 #[derive(Clone)]

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use archesai_platform::events::LoggedEvent;
-use redis::{Cmd, RedisResult, cmd, pipe};
+use deadpool_redis::redis::{Cmd, RedisResult, cmd, pipe};
 
 use crate::{Settings, link::Link};
 

@@ -3,11 +3,12 @@
 use std::{borrow::Cow, time::Duration};
 
 use archesai_tls::Trust;
-use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _,
-    RedisResult, TlsCertificates,
-    cluster::{ClusterClient, ClusterConfig},
-    io::tcp::TcpSettings,
+use deadpool_redis::{
+    cluster::ClusterClient,
+    redis::{
+        AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _,
+        RedisResult, TlsCertificates, cluster::ClusterConfig, io::tcp::TcpSettings,
+    },
 };
 
 use crate::{Settings, SettingsError, link::Link};
@@ -20,7 +21,6 @@ const QUEUE: usize = 1024;
 const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
 
 /// Redis, as it can be connected to.
-#[derive(Clone)]
 pub(crate) enum Target {
     /// One server.
     Alone(Box<Client>),
@@ -54,23 +54,20 @@ impl Target {
         }
     }
 
-    /// Connects. Each answer may take so long; where nothing is said, whoever asks sees to it.
-    pub(crate) async fn link(&self, patience: Option<Duration>) -> RedisResult<Link> {
+    /// Connects. Each answer may take so long.
+    pub(crate) async fn link(&self, patience: Duration) -> RedisResult<Link> {
         match self {
             Self::Alone(client) => {
                 // Whoever connects sees to the time that takes.
                 let config = AsyncConnectionConfig::new()
                     .set_connection_timeout(None)
-                    .set_response_timeout(patience)
+                    .set_response_timeout(Some(patience))
                     .set_pipeline_buffer_size(QUEUE);
                 let connecting = client.get_multiplexed_async_connection_with_config(&config);
                 connecting.await.map(Link::Alone)
             }
             Self::Cluster(client) => {
-                let mut config = ClusterConfig::new();
-                if let Some(patience) = patience {
-                    config = config.set_response_timeout(patience);
-                }
+                let config = ClusterConfig::new().set_response_timeout(patience);
                 let connecting = client.get_async_connection_with_config(config);
                 connecting.await.map(Link::Cluster)
             }

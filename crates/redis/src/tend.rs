@@ -2,14 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
+use deadpool_redis::redis::{RedisResult, cmd, from_redis_value};
 use futures_util::future::try_join_all;
-use redis::{RedisResult, cmd};
 use tokio::time::{sleep, timeout};
 
 use crate::{
     Error,
     circuit::{Circuit, Owed},
     link::{Link, Node},
+    pool::Pool,
     target::Target,
 };
 
@@ -36,6 +37,8 @@ pub(crate) struct Keeper {
     pub(crate) circuit: Arc<Circuit<Link>>,
     /// What to connect to.
     pub(crate) target: Target,
+    /// Lends a connection to empty caches by.
+    pub(crate) pool: Pool,
     /// What all keys begin with that caches have.
     pub(crate) cached: String,
     /// A key, to see whether Redis answers.
@@ -98,7 +101,7 @@ impl Keeper {
     }
 
     async fn connect(&self) -> RedisResult<Link> {
-        self.target.link(Some(self.command_timeout)).await
+        self.target.link(self.command_timeout).await
     }
 
     /// Whether commands are answered. A server that loads its data, say, only connects.
@@ -108,9 +111,11 @@ impl Keeper {
 
     async fn settle(&self, link: &mut Link, owed: &Owed) -> Result<(), Error> {
         if owed.everything {
+            // Boxed, since it is large, and part of what starts the program.
+            let mut link = Box::pin(self.pool.get()).await?;
             let nodes = timeout(self.connect_timeout, link.nodes()).await??;
             for node in nodes {
-                self.empty(link, &node).await?;
+                self.empty(&mut link, &node).await?;
             }
         }
         let keys: Vec<_> = owed.keys.iter().collect();
@@ -130,7 +135,7 @@ impl Keeper {
             scan.arg(&place).arg("MATCH").arg(&pattern);
             scan.arg("COUNT").arg(STEP);
             let found = timeout(self.connect_timeout, link.ask(node, scan)).await??;
-            let (next, keys): (String, Vec<String>) = redis::from_redis_value(found)?;
+            let (next, keys): (String, Vec<String>) = from_redis_value(found)?;
             for keys in keys.chunks(AT_ONCE) {
                 let removals = keys.iter().map(|key| remove(link.clone(), key));
                 timeout(self.connect_timeout, try_join_all(removals)).await??;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use archesai_platform::wakeups::Wake;
-use redis::Cmd;
+use deadpool_redis::redis::Cmd;
 use tokio::sync::Notify;
 
 use crate::{Redis, handle::Task, streams::Streams};

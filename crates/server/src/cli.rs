@@ -99,6 +99,7 @@ fn usual(default: &str) -> String {
 }
 
 fn run(matches: &ArgMatches) -> anyhow::Result<()> {
+    archesai_storage::keep_private();
     match matches.subcommand() {
         Some(("serve", flags)) => run_part(Part::All, flags),
         Some(("api", flags)) => run_part(Part::Api, flags),

@@ -1,6 +1,7 @@
 //! The composition root: which adapter is behind which port.
 
 mod auth;
+mod blobs;
 mod bus;
 mod caches;
 mod capabilities;
@@ -17,6 +18,7 @@ pub use auth::AuthAdapters;
 pub(crate) use bus::Bus;
 pub use content::ContentAdapters;
 pub use infrastructure::Infrastructure;
+use infrastructure::root_certificates;
 pub use organizations::OrganizationsAdapters;
 pub use workflows::WorkflowsAdapters;
 

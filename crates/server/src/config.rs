@@ -24,6 +24,21 @@ pub enum Embeddings {
     Off,
 }
 
+/// What carries events between nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// The first of the others that is configured, in their order.
+    Auto,
+    /// NATS.
+    Nats,
+    /// Redis.
+    Redis,
+    /// The database.
+    Postgres,
+    /// Nothing: there is one node.
+    Memory,
+}
+
 /// How the log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -60,6 +75,15 @@ pub struct Config {
     pub database_idle_connections: usize,
     pub database_connection_lifetime: Duration,
     pub root_certificates: Option<PathBuf>,
+    pub redis_url: Option<String>,
+    pub nats_url: Option<String>,
+    pub namespace: String,
+    pub events: Carrier,
+    pub storage_url: Option<String>,
+    pub storage_endpoint: Option<String>,
+    pub storage_region: String,
+    pub storage_access_key_id: String,
+    pub storage_secret_access_key: Option<String>,
     pub model_dir: PathBuf,
     pub log: String,
     pub log_format: LogFormat,
@@ -125,6 +149,24 @@ impl Config {
             database_idle_connections: read.count("database_idle_connections", 0..=10_000)?,
             database_connection_lifetime: read.duration("database_connection_lifetime")?,
             root_certificates: read.optional("root_certificates").map(PathBuf::from),
+            redis_url: read.optional("redis_url"),
+            nats_url: read.optional("nats_url"),
+            namespace: read.text("namespace"),
+            events: read.choice(
+                "events",
+                &[
+                    ("auto", Carrier::Auto),
+                    ("nats", Carrier::Nats),
+                    ("redis", Carrier::Redis),
+                    ("postgres", Carrier::Postgres),
+                    ("memory", Carrier::Memory),
+                ],
+            )?,
+            storage_url: read.optional("storage_url"),
+            storage_endpoint: read.optional("storage_endpoint"),
+            storage_region: read.text("storage_region"),
+            storage_access_key_id: read.text("storage_access_key_id"),
+            storage_secret_access_key: read.optional("storage_secret_access_key"),
             model_dir: PathBuf::from(read.text("model_dir")),
             log: read.text("log"),
             log_format: read.choice(

@@ -402,6 +402,23 @@ impl<L: Lend> Repository for Sqlite<L> {
         }))
     }
 
+    async fn pending_invitations_to(
+        &self,
+        organization: OrganizationId,
+        email: &str,
+    ) -> Result<Vec<InvitationId>> {
+        let mut connection = self.0.read().await.map_err(Error::unavailable)?;
+        let ids: Vec<Id> = invitations::table
+            .filter(invitations::organization_id.eq(Id(organization.0)))
+            .filter(invitations::email.eq(email))
+            .filter(invitations::status.eq(InvitationStatus::Pending.as_str()))
+            .select(invitations::id)
+            .load(&mut *connection)
+            .await
+            .map_err(Error::unavailable)?;
+        Ok(ids.into_iter().map(|id| InvitationId(id.0)).collect())
+    }
+
     async fn settle_invitation(
         &self,
         organization: OrganizationId,

@@ -16,6 +16,12 @@ pub fn read_text(path: &Path) -> io::Result<String> {
     fs::read_to_string(path)
 }
 
+/// From now on what this process makes is readable by nobody else, wherever it lies.
+pub fn keep_private() {
+    #[cfg(unix)]
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+}
+
 /// Makes a folder, and those above it, readable by nobody else.
 pub fn create_folder(path: &Path) -> io::Result<()> {
     crate::disk::prepare(path)

@@ -20,7 +20,9 @@ mod writer;
 
 pub use blobs::Blobs;
 pub use error::{Error, Result};
-pub use files::{FolderLock, create_folder, exists, read_or_keep_secret, read_text, take_folder};
+pub use files::{
+    FolderLock, create_folder, exists, keep_private, read_or_keep_secret, read_text, take_folder,
+};
 pub use reader::Reader;
 pub use s3::S3Settings;
 pub use writer::Writer;

@@ -6,7 +6,7 @@ mod settings;
 use std::{fmt, sync::Arc, time::Duration};
 
 use object_store::{
-    BackoffConfig, ObjectStore, ObjectStoreExt, RetryConfig,
+    BackoffConfig, ObjectStore, RetryConfig,
     aws::{AmazonS3, AmazonS3Builder},
     path::Path,
     prefix::PrefixStore,
@@ -16,6 +16,7 @@ use object_store::{
 pub(crate) use object_store::signer::Method;
 pub use settings::S3Settings;
 
+use self::http::Connector;
 use crate::{Error, Result};
 
 /// For how long what failed is tried again. The last try may take as long as one may, and all together
@@ -30,13 +31,14 @@ const RETRIES: RetryConfig = RetryConfig {
     retry_timeout: Duration::from_secs(1),
 };
 
-/// An object that nobody stores.
-const PROBE: &str = "probe";
+/// How long the address holds by which a check is made.
+const PROBE: Duration = Duration::from_mins(1);
 
 /// A bucket, and the part of it that is ours. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct S3 {
     client: Arc<AmazonS3>,
+    connector: Connector,
     bucket: String,
     prefix: Path,
 }
@@ -44,6 +46,7 @@ pub(crate) struct S3 {
 impl S3 {
     pub(crate) fn new(settings: &S3Settings) -> Result<Self> {
         let place = settings.place()?;
+        let connector = Connector::new(settings.root_certificates.as_deref())?;
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(&place.bucket)
             .with_region(&settings.region)
@@ -54,7 +57,7 @@ impl S3 {
             .with_retry(RETRIES)
             // Not every server knows how to delete many at once.
             .with_disable_bulk_delete(true)
-            .with_http_connector(http::Connector::new(settings.root_certificates.as_deref())?);
+            .with_http_connector(connector.clone());
         if let Some(token) = &settings.session_token {
             builder = builder.with_token(token);
         }
@@ -64,6 +67,7 @@ impl S3 {
         let client = builder.build();
         Ok(Self {
             client: Arc::new(client.map_err(|error| Error::Settings(error.to_string()))?),
+            connector,
             bucket: place.bucket,
             prefix: place.prefix,
         })
@@ -75,19 +79,24 @@ impl S3 {
         Arc::new(PrefixStore::new(Arc::clone(&self.client), prefix))
     }
 
-    /// Whether the server answers, has the bucket, and lets us read it.
+    /// Whether the server answers, has the bucket, and lets us see what is in it. Without that, it would not
+    /// say that an object does not exist.
     pub(crate) async fn check(&self) -> Result<()> {
-        use object_store::Error as Failure;
-        match self.client.get(&self.path(&Path::from(PROBE))).await {
-            // It is the answer for an object, and for a bucket.
-            Err(Failure::NotFound { source, .. }) if says_no_bucket(source.as_ref()) => {
-                Err(Error::NoBucket(self.bucket.clone()))
-            }
-            Ok(_) | Err(Failure::NotFound { .. }) => Ok(()),
-            Err(error @ (Failure::PermissionDenied { .. } | Failure::Unauthenticated { .. })) => {
-                Err(Error::Refused(error.into()))
-            }
-            Err(error) => Err(Error::unavailable(error)),
+        let bucket = Path::default();
+        let url = self.client.signed_url(Method::HEAD, &bucket, PROBE).await;
+        let url = url.map_err(Error::unavailable)?;
+        let status = self.connector.head(url).await;
+        let status = status.map_err(Error::unavailable)?;
+        let said = || format!("it answers {status}");
+        match status.as_u16() {
+            200..=299 => Ok(()),
+            301 | 307 | 400 => Err(Error::Settings(format!(
+                "{}, which it does when the bucket is in another region",
+                said()
+            ))),
+            401 | 403 => Err(Error::Refused(said().into())),
+            404 => Err(Error::NoBucket(self.bucket.clone())),
+            _ => Err(Error::unavailable(said())),
         }
     }
 
@@ -105,11 +114,6 @@ impl S3 {
     fn path(&self, path: &Path) -> Path {
         self.prefix.parts().chain(path.parts()).collect()
     }
-}
-
-/// Whether the text of an answer of the server, which is part of the error, says so.
-fn says_no_bucket(error: &dyn std::error::Error) -> bool {
-    error.to_string().contains("NoSuchBucket")
 }
 
 impl fmt::Debug for S3 {

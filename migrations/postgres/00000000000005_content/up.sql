@@ -10,7 +10,7 @@ CREATE TABLE artifacts (
     blob_key text COLLATE "C" NOT NULL,
     metadata jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(metadata) = 'object'),
     index_status text NOT NULL
-        CHECK (index_status IN ('pending', 'indexed', 'unsupported', 'failed')),
+        CHECK (index_status IN ('pending', 'embedding', 'indexed', 'unsupported', 'failed')),
     index_error text,
     index_due timestamptz,
     index_attempts integer NOT NULL DEFAULT 0,

@@ -11,7 +11,7 @@ CREATE TABLE artifacts (
     blob_key TEXT NOT NULL,
     metadata TEXT NOT NULL DEFAULT '{}' CHECK (json_type(metadata) = 'object'),
     index_status TEXT NOT NULL
-        CHECK (index_status IN ('pending', 'indexed', 'unsupported', 'failed')),
+        CHECK (index_status IN ('pending', 'embedding', 'indexed', 'unsupported', 'failed')),
     index_error TEXT,
     index_due INTEGER,
     index_attempts INTEGER NOT NULL DEFAULT 0,

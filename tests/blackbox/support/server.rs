@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
-    sync::mpsc,
+    sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
@@ -23,7 +23,8 @@ pub(crate) struct Server {
     folder: TempDir,
     log: NamedTempFile,
     settings: Vec<(String, String)>,
-    _backends: Backends,
+    part: &'static str,
+    backends: Arc<Backends>,
     child: Child,
     secrets: Secrets,
     pub(crate) url: String,
@@ -37,18 +38,33 @@ impl Server {
 
     /// Starts a server with settings of the environment, named without their prefix.
     pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::part("serve", Backends::of_this_run(), settings)
+    }
+
+    /// Starts a process on back ends of its own, which does the part of that name.
+    pub(crate) fn part(part: &'static str, backends: Backends, settings: &[(&str, &str)]) -> Self {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let backends = Backends::of_this_run();
         let settings = settings.iter().map(owned).chain(backends.settings());
-        let settings: Vec<_> = settings.collect();
+        Self::of(part, settings.collect(), Arc::new(backends))
+    }
+
+    /// Starts another process on the same back ends, which does the part of that name.
+    pub(crate) fn beside(&self, part: &'static str) -> Self {
+        let mut other = Self::of(part, self.settings.clone(), Arc::clone(&self.backends));
+        other.secrets = self.secrets.clone();
+        other
+    }
+
+    fn of(part: &'static str, settings: Vec<(String, String)>, backends: Arc<Backends>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let log = NamedTempFile::new().unwrap();
-        let (child, url) = spawn(&folder, &log, &settings);
+        let (child, url) = spawn(part, &folder, &log, &settings);
         Self {
             folder,
             log,
             settings,
-            _backends: backends,
+            part,
+            backends,
             child,
             secrets: Secrets::default(),
             url,
@@ -63,7 +79,7 @@ impl Server {
 
     /// Starts the process again, on the same folder.
     pub(crate) fn restart(&mut self) {
-        (self.child, self.url) = spawn(&self.folder, &self.log, &self.settings);
+        (self.child, self.url) = spawn(self.part, &self.folder, &self.log, &self.settings);
     }
 
     /// Asks the process to stop.
@@ -91,6 +107,11 @@ impl Server {
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kib = peak.unwrap().split_whitespace().next().unwrap();
         kib.parse::<u64>().unwrap() * 1024
+    }
+
+    /// Takes the database away from it, or gives it back.
+    pub(crate) fn have_database(&self, is_there: bool) {
+        self.backends.have_database(self.folder(), is_there);
     }
 
     /// The folder with its data.
@@ -154,12 +175,17 @@ pub(crate) fn program() -> Command {
 }
 
 /// Starts the process and waits until it says where it listens.
-fn spawn(folder: &TempDir, log: &NamedTempFile, settings: &[(String, String)]) -> (Child, String) {
+fn spawn(
+    part: &str,
+    folder: &TempDir,
+    log: &NamedTempFile,
+    settings: &[(String, String)],
+) -> (Child, String) {
     // A process that is started again goes on where the one before ended.
     let log = File::options().append(true).open(log.path()).unwrap();
     let mut command = program();
     command
-        .arg("serve")
+        .arg(part)
         .env("ARCHESAI_DATA_DIR", folder.path())
         .env("ARCHESAI_PORT", "0")
         // As much as anybody would ever log, for a secret to show.

@@ -49,6 +49,7 @@ const OWNED: [Owned; 5] = [
             "crates/worker/",
             "crates/server/",
             "crates/sqlite/",
+            "crates/memory/",
         ],
         instead: "only what drives the domains, and waits for connections, measure elapsed time",
     },

@@ -39,6 +39,19 @@ impl Scratch {
         elsewhere(Self::copy_of(template))
     }
 
+    /// Lets nobody connect any more, or again; whoever is connected is cut off.
+    pub fn admit_now(&self, admits: bool) {
+        let name = self.name.clone();
+        elsewhere(async move {
+            let admin = connect(&admin_url()).await;
+            let sql = format!(
+                "ALTER DATABASE {name} ALLOW_CONNECTIONS {admits}; \
+                 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+            );
+            admin.batch_execute(&sql).await.unwrap();
+        });
+    }
+
     /// How its owner reaches it.
     pub fn owner_url(&self) -> String {
         with_name(&admin_url(), &self.name)

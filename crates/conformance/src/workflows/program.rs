@@ -206,6 +206,7 @@ impl Expressions for Paths {
         scope: &Json,
         work: &mut Work,
     ) -> Result<Json, ExpressionError> {
+        work.0 += 1;
         Ok(match template {
             Json::Text(text) => match path(text) {
                 Some(path) => look_up(&path, scope)?,

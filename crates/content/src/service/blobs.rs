@@ -35,9 +35,10 @@ impl<A: Adapters> Service<A> {
         }
     }
 
-    /// Deletes the bytes of an upload that became no artifact. Whether it did is
-    /// asked of the store, for a commit whose answer was lost may have happened.
-    pub(super) async fn discard(&self, draft: &Draft) -> Result<()> {
+    /// Writes down that the bytes of an upload are to be deleted, unless it became an artifact:
+    /// answers whether. That is asked of the store, for a commit whose answer was lost may
+    /// have happened.
+    pub(super) async fn discard(&self, draft: &Draft) -> Result<bool> {
         let (organization, key) = (draft.organization_id, draft.blob_key.as_str());
         let transaction = self.store.begin(Scope::Organization(organization)).await?;
         let waits = transaction.cancel_blob_deletion(organization, key, draft.due);
@@ -45,14 +46,14 @@ impl<A: Adapters> Service<A> {
             // Either they became an artifact, or they were swept before they were whole.
             let found = transaction.find_artifact(organization, draft.id).await?;
             if found.is_some_and(|artifact| artifact.blob_key == key) {
-                return Ok(());
+                return Ok(false);
             }
         }
         transaction
             .insert_blob_deletion(organization, key, self.clock.now())
             .await?;
         transaction.commit().await?;
-        self.delete_bytes(organization, key).await
+        Ok(true)
     }
 
     /// Deletes bytes whose deletion is written down.

@@ -233,9 +233,17 @@ impl<A: Adapters> Service<A> {
         if !transaction.replace_chunks(organization, id, index).await? {
             return Ok(false);
         }
-        let event = Event::ArtifactIndexed {
-            artifact_id: id,
-            chunks: i64::try_from(index.chunks.len()).unwrap_or(i64::MAX),
+        let chunks = i64::try_from(index.chunks.len()).unwrap_or(i64::MAX);
+        let artifact_id = id;
+        let event = match index.status() {
+            IndexStatus::Embedding => Event::ArtifactSplit {
+                artifact_id,
+                chunks,
+            },
+            _ => Event::ArtifactIndexed {
+                artifact_id,
+                chunks,
+            },
         };
         transaction
             .record(&self.event(organization, actor, event))

@@ -197,9 +197,15 @@ impl<A: Adapters> Service<A> {
             Ok(stored) => self.save(&draft, stored, &upload.head).await,
             Err(error) => Err(error),
         };
-        if saved.is_err() {
-            // What fails here is made up for by the sweep.
-            _ = self.discard(&draft).await;
+        if let Err(error) = &saved {
+            // What is not done here is made up for by the sweep. A storage that has just failed is
+            // not asked again: somebody waits for the answer.
+            let written = self.discard(&draft).await.is_ok_and(|written| written);
+            if written && !matches!(error, Error::Unavailable(_)) {
+                _ = self
+                    .delete_bytes(draft.organization_id, &draft.blob_key)
+                    .await;
+            }
         }
         match saved {
             Err(Error::AlreadyExists) => {

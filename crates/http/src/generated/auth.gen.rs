@@ -746,6 +746,7 @@ async fn get_me<A: AuthApi>(
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
         (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
+        (status = 409, description = "The request contradicts the state of things; `detail` says how.", content((super::common::Problem = "application/problem+json"))),
         (status = 412, description = "The resource was changed since the version in `If-Match`.", content((super::common::Problem = "application/problem+json"))),
         (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
         (status = 415, description = "The body is of a kind that is not taken here.", content((super::common::Problem = "application/problem+json"))),

@@ -134,7 +134,10 @@ pub enum IndexStatus {
     /// Waiting for its text to be extracted.
     #[serde(rename = "pending")]
     Pending,
-    /// Its text can be searched.
+    /// Found by its words; by meaning only in part, until every passage has its embedding.
+    #[serde(rename = "embedding")]
+    Embedding,
+    /// Its text can be searched in every way that the server offers.
     #[serde(rename = "indexed")]
     Indexed,
     /// Its bytes hold no text that can be extracted.
@@ -149,6 +152,7 @@ impl IndexStatus {
     /// Every value, in the order of the contract.
     pub const ALL: &'static [Self] = &[
         Self::Pending,
+        Self::Embedding,
         Self::Indexed,
         Self::Unsupported,
         Self::Failed,
@@ -158,6 +162,7 @@ impl IndexStatus {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
+            Self::Embedding => "embedding",
             Self::Indexed => "indexed",
             Self::Unsupported => "unsupported",
             Self::Failed => "failed",
@@ -780,6 +785,7 @@ async fn delete_artifact<A: ContentApi>(
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
         (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
         (status = 408, description = "The body paused for too long, or took too long as a whole.", content((super::common::Problem = "application/problem+json"))),
+        (status = 409, description = "The request contradicts the state of things; `detail` says how.", content((super::common::Problem = "application/problem+json"))),
         (status = 412, description = "The resource was changed since the version in `If-Match`.", content((super::common::Problem = "application/problem+json"))),
         (status = 413, description = "The body is larger than allowed.", content((super::common::Problem = "application/problem+json"))),
         (status = 415, description = "The body is of a kind that is not taken here.", content((super::common::Problem = "application/problem+json"))),

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use archesai_conformance::fault_proxy::Fault;
-use archesai_nats::{Nats, NatsEvents, Settings};
+use archesai_nats::{Nats, NatsEvents, NatsWakeups, Settings};
 use archesai_platform::{
     events::{Publisher as _, Subscriber as _},
     wakeups::Wake as _,
@@ -113,7 +113,7 @@ async fn connections_that_are_cut_lose_nothing_and_change_no_order() {
     let mut subscription = listening(&events, &events).await;
     let mut beside = listening(&events, &near).await;
     let before = scratch.stream().await.cached_info().state.messages;
-    // About a hundred times.
+    // Some dozens of times.
     proxy.set(Fault::CutAfter(20_000)).await;
     let relay = async {
         for sequence in 1..=EVENTS {
@@ -177,7 +177,7 @@ async fn wake_ups_work_alone_and_make_up_for_what_was_lost() {
     let alone = Nats::connect(settings).await.unwrap();
     let here = alone.wakeups("steps");
     let there = scratch.node().await.wakeups("steps");
-    let woken = async |wakeups: &archesai_nats::NatsWakeups| {
+    let woken = async |wakeups: &NatsWakeups| {
         timeout(LIMIT, wakeups.woken()).await.expect("it is woken");
     };
     // By its own first connection.
@@ -193,7 +193,7 @@ async fn wake_ups_work_alone_and_make_up_for_what_was_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_password_is_told_and_does_not_keep_from_starting() {
+async fn credentials_that_are_none_are_refused() {
     let scratch = Scratch::new();
     let settings = Settings {
         credentials: Some("no credentials".to_owned()),

@@ -3,6 +3,7 @@
 use std::{
     hash::{BuildHasher as _, Hasher as _, RandomState},
     net::SocketAddr,
+    sync::atomic::{AtomicI64, Ordering},
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -76,7 +77,7 @@ impl Scratch {
 pub(crate) fn event(sequence: i64) -> LoggedEvent {
     LoggedEvent {
         sequence,
-        id: u128::from(sequence.unsigned_abs()),
+        id: u128::from(sequence.cast_unsigned()),
         organization_id: Some(1),
         actor_id: None,
         aggregate_kind: "run".to_owned(),
@@ -95,20 +96,33 @@ pub(crate) async fn publish(events: &NatsEvents, event: &LoggedEvent) {
     }
 }
 
-/// A listener that has heard something already. Uses up the sequences below zero.
+/// A listener that has heard something already. What others of a test hear of it has a sequence below
+/// zero, and [`next`] passes over it.
 pub(crate) async fn listening(publisher: &NatsEvents, events: &NatsEvents) -> NatsSubscription {
+    static USED: AtomicI64 = AtomicI64::new(0);
     let mut subscription = events.subscribe();
-    for sequence in 1.. {
-        publish(publisher, &event(-sequence)).await;
-        if next(&mut subscription).await.is_some() {
-            break;
+    loop {
+        let event = event(USED.fetch_sub(1, Ordering::Relaxed) - 1);
+        publish(publisher, &event).await;
+        while let Some(heard) = in_time(&mut subscription).await {
+            if heard == event {
+                return subscription;
+            }
         }
     }
-    subscription
 }
 
 /// What is heard next.
 pub(crate) async fn next(subscription: &mut NatsSubscription) -> Option<LoggedEvent> {
+    loop {
+        match in_time(subscription).await {
+            Some(event) if event.sequence < 0 => {}
+            next => return next,
+        }
+    }
+}
+
+async fn in_time(subscription: &mut NatsSubscription) -> Option<LoggedEvent> {
     let next = timeout(2 * LIMIT, subscription.next()).await;
     next.expect("something is heard in time")
 }

@@ -22,7 +22,8 @@ pub struct NewInvitation {
 }
 
 impl<A: Adapters> Service<A> {
-    /// Invites somebody, and answers the token, which is never shown again.
+    /// Invites somebody, and answers the token, which is never shown again. Earlier invitations of
+    /// theirs to this organization are taken back: the newest counts.
     ///
     /// # Errors
     ///
@@ -56,9 +57,16 @@ impl<A: Adapters> Service<A> {
             role: invitation.role,
         };
         let transaction = self.store.begin(Scope::Organization(organization)).await?;
+        transaction.lock_organization(organization).await?;
+        let earlier = transaction
+            .pending_invitations_to(organization, &invitation.email)
+            .await?;
         transaction
             .insert_invitation(&invitation, &self.opaque_tokens.digest(&token))
             .await?;
+        for id in earlier {
+            self.revoke(&transaction, actor, organization, id).await?;
+        }
         transaction
             .record(&self.event(organization, actor.user_id, event))
             .await?;
@@ -87,18 +95,30 @@ impl<A: Adapters> Service<A> {
         organization: OrganizationId,
         id: InvitationId,
     ) -> Result<()> {
-        let event = Event::InvitationRevoked { invitation_id: id };
         let transaction = self.store.begin(Scope::Organization(organization)).await?;
-        let settled = transaction
-            .settle_invitation(organization, id, InvitationStatus::Revoked)
-            .await?;
-        if !settled {
+        if !self.revoke(&transaction, actor, organization, id).await? {
             return Err(Error::NotFound);
         }
-        transaction
-            .record(&self.event(organization, actor.user_id, event))
-            .await?;
         transaction.commit().await
+    }
+
+    /// Takes an invitation back, if it is pending; answers whether it was.
+    async fn revoke(
+        &self,
+        repository: &impl Repository,
+        actor: Actor,
+        organization: OrganizationId,
+        id: InvitationId,
+    ) -> Result<bool> {
+        let settled = repository
+            .settle_invitation(organization, id, InvitationStatus::Revoked)
+            .await?;
+        if settled {
+            let event = Event::InvitationRevoked { invitation_id: id };
+            let event = self.event(organization, actor.user_id, event);
+            repository.record(&event).await?;
+        }
+        Ok(settled)
     }
 
     /// Accepts an invitation: the user becomes a member.

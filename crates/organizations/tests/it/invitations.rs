@@ -140,3 +140,16 @@ async fn only_owners_invite_owners() {
     assert!(matches!(refused, Err(Error::RoleTooSmall("owner"))));
     program.invite(&owner, ADA, Role::Owner).await;
 }
+
+#[tokio::test]
+async fn the_newest_invitation_counts() {
+    let program = program();
+    let (place, owner) = program.found().await;
+    let (first, old) = program.invite(&owner, ADA, Role::Admin).await;
+    let (second, new) = program.invite(&owner, ADA, Role::Viewer).await;
+    assert_eq!(open(&program, place).await, [second.id]);
+    let refused = accept(&program, &old, ADA).await;
+    assert!(matches!(refused, Err(Error::InvitationClosed)), "{first:?}");
+    let member = accept(&program, &new, ADA).await.unwrap();
+    assert_eq!(member.role, Role::Viewer);
+}

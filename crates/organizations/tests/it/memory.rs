@@ -243,6 +243,24 @@ impl Repository for Memory {
         }))
     }
 
+    async fn pending_invitations_to(
+        &self,
+        organization: OrganizationId,
+        email: &str,
+    ) -> Result<Vec<InvitationId>> {
+        let tables = self.tables();
+        let rows = tables
+            .invitations
+            .values()
+            .map(|(invitation, _)| invitation);
+        let pending = rows.filter(|found| {
+            found.organization_id == organization
+                && found.email == email
+                && found.status == InvitationStatus::Pending
+        });
+        Ok(pending.map(|found| found.id).collect())
+    }
+
     async fn settle_invitation(
         &self,
         organization: OrganizationId,

@@ -9,14 +9,14 @@ use crate::{
     errand::Link,
     pipeline::in_order,
     sql::Sql,
-    types::{Count, Id, storable},
+    types::{Count, Id, Word, storable},
 };
 
 /// How many passages are sent in one statement.
 const BATCH: usize = 500;
 
-/// Makes an artifact indexed, unless it is claimed by somebody else.
-const FINISH: &str = "UPDATE artifacts SET index_status = 'indexed', index_error = NULL, \
+/// Makes an artifact found, unless it is claimed by somebody else.
+const FINISH: &str = "UPDATE artifacts SET index_status = $6, index_error = NULL, \
         index_due = NULL, index_fence = index_fence + 1, chunk_count = $3, \
         content = coalesce($4, content), embedding = NULL \
     WHERE id = $1 AND organization_id = $2 \
@@ -47,6 +47,7 @@ pub(super) async fn replace(
         .bind::<Integer, _>(i32::try_from(index.chunks.len()).map_err(Error::unavailable)?)
         .bind::<Nullable<Text>, _>(text)
         .bind::<Nullable<BigInt>, _>(index.fence.map(Count))
+        .bind::<Text, _>(Word(index.status()))
         .execute(&mut link)
         .await?;
     if finished == 0 {

@@ -198,10 +198,10 @@ pub(super) async fn store(
 }
 
 /// Writes the mean direction of the passages of artifacts of which none waits for an embedding. One
-/// that had failed becomes indexed if each of its passages has one; answers these. Passages are
+/// that was being embedded or had failed becomes indexed if each of its passages has one; answers these. Passages are
 /// embedded in their order, so the last one tells soonest whether one waits.
 const DESCRIBE: &str = "WITH done AS ( \
-        SELECT a.id, a.index_status = 'failed' AND ( \
+        SELECT a.id, a.index_status IN ('embedding', 'failed') AND ( \
                 SELECT count(*) FROM chunks AS c WHERE c.artifact_id = a.id) = m.used AS recovers, \
             m.mean \
         FROM artifacts AS a, LATERAL ( \

@@ -11,7 +11,7 @@ async fn auth() {
     let scratch = Scratch::new().await;
     let store = scratch.open().await.store();
     conformance::auth::suite(&store).await;
-    conformance::auth::races::suite(&store).await;
+    Box::pin(conformance::auth::races::suite(&store)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,8 +3,8 @@
 
 use archesai_auth::Cache as _;
 use archesai_conformance::fault_proxy::Fault;
+use deadpool_redis::redis::{self, AsyncCommands as _};
 use futures_util::FutureExt as _;
-use redis::AsyncCommands as _;
 
 use crate::{
     distant::{Distant, LONG, faults},

@@ -7,7 +7,7 @@ use archesai_auth::Cache as _;
 use archesai_conformance::fault_proxy::{Fault, FaultProxy};
 use archesai_platform::limits::{Quota, RateLimiter as _};
 use archesai_redis::Redis;
-use redis::AsyncCommands as _;
+use deadpool_redis::redis::{self, AsyncCommands as _};
 
 use crate::{
     distant::{Distant, LONG, PATIENCE, faults},

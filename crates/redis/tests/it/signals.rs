@@ -10,8 +10,8 @@ use archesai_platform::{
 };
 use archesai_redis::{EventSubscription, RedisEvents, RedisWakeups};
 use archesai_workflows::ports::Wakeups as _;
+use deadpool_redis::redis::{self, AsyncCommands as _};
 use futures_util::FutureExt as _;
-use redis::AsyncCommands as _;
 use tokio::time::timeout;
 
 use crate::{

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use archesai_auth::Cache as _;
+use archesai_platform::events::{Subscriber as _, Subscription as _};
 use archesai_redis::{Redis, Settings};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{
@@ -16,7 +17,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::support::{Cache, address, alone, settings};
+use crate::support::{Cache, RECOVERY, address, alone, settings};
 
 /// Something in front of a server that talks to it in the clear and to clients under the name
 /// `localhost` only, and the certificate (PEM) that vouches for it.
@@ -72,6 +73,10 @@ async fn the_server_must_be_who_it_says() {
         .await
         .unwrap();
     assert_eq!(cache.get(&1).await.unwrap().as_deref(), Some("one"));
+    // What listens has a connection of its own, which says first that what came before is unknown.
+    let mut heard = redis.events().subscribe();
+    let first = tokio::time::timeout(RECOVERY, heard.next()).await;
+    assert_eq!(first.expect("it listens in time"), None);
 
     for (scheme, host, roots) in [
         ("rediss", "127.0.0.1", Some(&authority)),

@@ -48,9 +48,9 @@ pub(super) async fn compose(
         .context("the signing keys cannot be used; was the master key changed?")?;
     Ok(Service {
         store,
-        sessions: infrastructure.caches.of_auth(),
-        api_keys: infrastructure.caches.of_auth(),
-        users: infrastructure.caches.of_auth(),
+        sessions: infrastructure.caches.of_auth("sessions"),
+        api_keys: infrastructure.caches.of_auth("api_keys"),
+        users: infrastructure.caches.of_auth("users"),
         passwords: Argon2Passwords::new(config.parallel_password_hashes),
         access_tokens,
         opaque_tokens: RandomTokens,

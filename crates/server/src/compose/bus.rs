@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use anyhow::Context;
 use archesai_memory::{EventBus, MemoryWakeups};
+use archesai_nats::{Nats, NatsEvents, NatsWakeups};
 use archesai_postgres::{EventNotices, WakeupNotices};
+use archesai_redis::{Redis, RedisEvents, RedisWakeups};
 
 use crate::{
-    compose::database::Database,
-    config::Config,
+    compose::{database::Database, root_certificates},
+    config::{Carrier, Config},
     erased::platform::{AnyPublisher, AnySubscriber, AnyWake},
 };
 
@@ -26,6 +29,10 @@ pub(crate) enum Bus {
     Memory(Lines<EventBus, MemoryWakeups>),
     /// The database.
     Postgres(Lines<EventNotices, WakeupNotices>),
+    /// Redis.
+    Redis(Lines<RedisEvents, RedisWakeups>),
+    /// NATS with `JetStream`.
+    Nats(Lines<NatsEvents, NatsWakeups>),
 }
 
 /// What goes over a bus.
@@ -53,24 +60,66 @@ macro_rules! of {
         match $self {
             Self::Memory($lines) => $value,
             Self::Postgres($lines) => $value,
+            Self::Redis($lines) => $value,
+            Self::Nats($lines) => $value,
         }
     };
 }
 
 impl Bus {
-    /// Begins to listen.
+    /// Begins to listen, to the best of what there is where the configuration does not say to what.
     ///
     /// # Errors
     ///
     /// If a setting is not usable. That something does not answer is none: it is waited for.
-    pub(crate) fn open(_config: &Config, database: &Database) -> anyhow::Result<Self> {
+    pub(crate) async fn open(
+        config: &Config,
+        database: &Database,
+        redis: Option<&Redis>,
+    ) -> anyhow::Result<Self> {
+        match config.events {
+            Carrier::Nats => Self::nats(config).await,
+            Carrier::Redis => Self::redis(redis),
+            Carrier::Postgres => Self::postgres(database),
+            Carrier::Memory => Ok(Self::memory()),
+            Carrier::Auto if config.nats_url.is_some() => Self::nats(config).await,
+            Carrier::Auto if redis.is_some() => Self::redis(redis),
+            Carrier::Auto if config.database_url.is_some() => Self::postgres(database),
+            Carrier::Auto => Ok(Self::memory()),
+        }
+    }
+
+    fn memory() -> Self {
+        let lines = Lines::new(EventBus::default(), |_| MemoryWakeups::default());
+        Self::Memory(lines)
+    }
+
+    fn postgres(database: &Database) -> anyhow::Result<Self> {
         let Database::Postgres(database) = database else {
-            let lines = Lines::new(EventBus::default(), |_| MemoryWakeups::default());
-            return Ok(Self::Memory(lines));
+            anyhow::bail!("events = postgres needs database_url");
         };
         let signals = database.listen(&[STEPS, INDEXING, EVENTS])?;
         let lines = Lines::new(signals.events(), |name| signals.wakeups(name));
         Ok(Self::Postgres(lines))
+    }
+
+    fn redis(redis: Option<&Redis>) -> anyhow::Result<Self> {
+        let redis = redis.context("events = redis needs redis_url")?;
+        let lines = Lines::new(redis.events(), |name| redis.wakeups(name));
+        Ok(Self::Redis(lines))
+    }
+
+    async fn nats(config: &Config) -> anyhow::Result<Self> {
+        let url = config.nats_url.as_ref();
+        let settings = archesai_nats::Settings {
+            prefix: config.namespace.clone(),
+            root_certificates: root_certificates(config)?,
+            ..archesai_nats::Settings::new(url.context("events = nats needs nats_url")?)
+        };
+        let nats = Nats::connect(settings).await;
+        let nats = nats.context("nats_url is not usable")?;
+        let lines = Lines::new(nats.events(), |name| nats.wakeups(name));
+        Ok(Self::Nats(lines))
     }
 
     pub(crate) fn publisher(&self) -> AnyPublisher {

@@ -41,7 +41,7 @@ pub(super) async fn compose(
 ) -> anyhow::Result<Service<ContentAdapters>> {
     Ok(Service {
         store: infrastructure.database.content_store(),
-        artifacts: infrastructure.caches.of_content(),
+        artifacts: infrastructure.caches.of_content("artifacts"),
         blobs: infrastructure.blobs(),
         embedder: embeddings(config).await?,
         extractor: match &config.program {

@@ -2,11 +2,11 @@
 
 use std::time::SystemTime;
 
-use anyhow::Context;
 use archesai_http::erased::{AnyHistory, AnyIdempotencyKeys};
 use archesai_platform::gauges::{Backlog, Connections};
 
 use crate::{
+    compose::root_certificates,
     config::Config,
     erased::{
         auth, content, organizations,
@@ -125,14 +125,4 @@ fn postgres(
         lifetime: config.database_connection_lifetime,
         ..archesai_postgres::Settings::new(url)
     }))
-}
-
-/// The certificates that vouch for back ends, in place of those this machine trusts.
-pub(super) fn root_certificates(config: &Config) -> anyhow::Result<Option<String>> {
-    let Some(path) = &config.root_certificates else {
-        return Ok(None);
-    };
-    let text = archesai_storage::read_text(path);
-    let text = text.with_context(|| format!("root_certificates {} cannot be read", path.display()));
-    text.map(Some)
 }

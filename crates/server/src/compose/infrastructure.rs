@@ -1,24 +1,22 @@
 //! The back ends that the configuration names, each behind the ports it implements.
 //! Nothing else knows which they are.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anyhow::Context;
 use archesai_crypto::{AesVault, MASTER_KEY_LENGTH, System, master_key};
 use archesai_http::erased::AnyRateLimiter;
 use archesai_memory::MemoryLimiter;
-use archesai_platform::{system::Clock, vault::Vault};
+use archesai_platform::{system::Ids, vault::Vault};
+use archesai_redis::Redis;
 use archesai_storage::{Blobs, FolderLock};
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::{
-    compose::{bus::Bus, caches::Caches, database::Database},
+    compose::{blobs, bus::Bus, caches::Caches, database::Database},
     config::Config,
     erased::content,
 };
-
-/// How old unfinished files must be before another process takes them for left behind.
-const ABANDONED: Duration = Duration::from_hours(24);
 
 /// The back ends, open.
 pub struct Infrastructure {
@@ -27,6 +25,7 @@ pub struct Infrastructure {
     pub(crate) database: Database,
     pub(crate) bus: Bus,
     pub(crate) caches: Caches,
+    redis: Option<Redis>,
     blobs: Blobs,
     limiter: MemoryLimiter,
     /// Encryption at rest.
@@ -47,13 +46,15 @@ impl Infrastructure {
             None => Some(take_folder(config)?),
         };
         let vault = AesVault::new(&find_master_key(config)?);
-        let blobs = open_blobs(config, folder.is_some()).await?;
+        let blobs = blobs::open(config, folder.is_some()).await?;
         let database = Database::open(config).await?;
+        let redis = connect_redis(config).await?;
         Ok(Self {
             _folder: folder,
-            bus: Bus::open(config, &database)?,
+            bus: Bus::open(config, &database, redis.as_ref()).await?,
             database,
-            caches: Caches::new(config),
+            caches: Caches::new(config, redis.clone()),
+            redis,
             blobs,
             limiter: MemoryLimiter::default(),
             vault: Arc::new(vault),
@@ -63,11 +64,18 @@ impl Infrastructure {
 
     /// Asks each of them whether it answers.
     pub(crate) async fn check(&self) -> Vec<(&'static str, bool)> {
-        vec![("database", self.database.check().await.is_ok())]
+        let mut found = vec![("database", self.database.check().await.is_ok())];
+        if self.blobs.root().is_none() {
+            found.push(("storage", self.blobs.check().await.is_ok()));
+        }
+        found
     }
 
     pub(crate) fn limiter(&self) -> AnyRateLimiter {
-        AnyRateLimiter::new(self.limiter.clone())
+        match &self.redis {
+            Some(redis) => AnyRateLimiter::new(redis.limiter()),
+            None => AnyRateLimiter::new(self.limiter.clone()),
+        }
     }
 
     pub(crate) fn blobs(&self) -> content::AnyBlobs {
@@ -86,17 +94,28 @@ fn take_folder(config: &Config) -> anyhow::Result<FolderLock> {
     })
 }
 
-/// Opens the store of bytes. If the folder is ours alone, what is not finished now will never be.
-async fn open_blobs(config: &Config, is_ours: bool) -> anyhow::Result<Blobs> {
-    let files = config.data_dir.join("files");
-    let blobs = Blobs::on_disk(&files).await.with_context(|| {
-        let files = files.display();
-        format!("the folder {files} for files cannot be made; set data_dir to one that can")
-    })?;
-    let now = System.now();
-    let before = if is_ours { now } else { now - ABANDONED };
-    blobs.sweep(before).await?;
-    Ok(blobs)
+/// Connects to Redis, if there is to be one. It may be gone: nothing depends on it.
+async fn connect_redis(config: &Config) -> anyhow::Result<Option<Redis>> {
+    let Some(url) = &config.redis_url else {
+        return Ok(None);
+    };
+    let settings = archesai_redis::Settings {
+        prefix: config.namespace.clone(),
+        root_certificates: root_certificates(config)?,
+        ..archesai_redis::Settings::new(url, System.next())
+    };
+    let redis = Redis::connect(settings).await;
+    redis.context("redis_url is not usable").map(Some)
+}
+
+/// The certificates that vouch for back ends, in place of those this machine trusts.
+pub(super) fn root_certificates(config: &Config) -> anyhow::Result<Option<String>> {
+    let Some(path) = &config.root_certificates else {
+        return Ok(None);
+    };
+    let text = archesai_storage::read_text(path);
+    let text = text.with_context(|| format!("root_certificates {} cannot be read", path.display()));
+    text.map(Some)
 }
 
 /// The master key: as configured, or as kept in the data folder, made at the first start.

@@ -26,7 +26,7 @@ pub(super) fn compose(
 ) -> Service<OrganizationsAdapters> {
     Service {
         store: infrastructure.database.organizations_store(),
-        members: infrastructure.caches.of_organizations(),
+        members: infrastructure.caches.of_organizations("members"),
         opaque_tokens: RandomTokens,
         clock: Arc::clone(&infrastructure.system) as _,
         ids: Arc::clone(&infrastructure.system) as _,

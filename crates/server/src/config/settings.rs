@@ -40,34 +40,6 @@ pub const SETTINGS: &[Setting] = &[
         "{data}/archesai",
         "Where the database, the files and the keys lie",
     ),
-    secret(
-        "database_url",
-        "The Postgres to use in place of the embedded database: postgres://user:password@host:port/database",
-    ),
-    secret(
-        "database_owner_url",
-        "The same as the owner of its tables, who brings them up to date at the start",
-    ),
-    setting(
-        "database_max_connections",
-        "25",
-        "How many connections to Postgres there are at most",
-    ),
-    setting(
-        "database_idle_connections",
-        "5",
-        "How many of them are kept when there is nothing to do",
-    ),
-    setting(
-        "database_connection_lifetime",
-        "5m",
-        "How long one of them is used before it is replaced",
-    ),
-    setting(
-        "root_certificates",
-        "",
-        "A file of certificates (PEM) that vouch for back ends, in place of those this machine trusts",
-    ),
     setting(
         "model_dir",
         "{cache}/archesai/models",
@@ -229,4 +201,63 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "Hosts and networks that pipelines may reach although they are private, by commas",
     ),
+    secret(
+        "database_url",
+        "The Postgres to use in place of the embedded database: postgres://user:password@host:port/database",
+    ),
+    secret(
+        "database_owner_url",
+        "The same as the owner of its tables, who brings them up to date at the start",
+    ),
+    setting(
+        "database_max_connections",
+        "25",
+        "How many connections to Postgres there are at most",
+    ),
+    setting(
+        "database_idle_connections",
+        "5",
+        "How many of them are kept when there is nothing to do",
+    ),
+    setting(
+        "database_connection_lifetime",
+        "5m",
+        "How long one of them is used before it is replaced",
+    ),
+    setting(
+        "root_certificates",
+        "",
+        "A file of certificates (PEM) that vouch for back ends, in place of those this machine trusts",
+    ),
+    secret(
+        "redis_url",
+        "The Redis for caches and rate limits: redis://user:password@host:port, rediss:// encrypted, or a cluster's by commas",
+    ),
+    secret(
+        "nats_url",
+        "The NATS that carries events: nats://user:password@host:port, tls:// encrypted, or a cluster's by commas",
+    ),
+    setting(
+        "namespace",
+        "archesai",
+        "What names in Redis and NATS begin with, so that several systems can share them",
+    ),
+    setting(
+        "events",
+        "auto",
+        "What carries events between nodes: `nats`, `redis`, `postgres`, `memory`, or the first of them that there is",
+    ),
+    setting(
+        "storage_url",
+        "",
+        "The bucket for the bytes of artifacts, in place of a folder: s3://bucket/prefix",
+    ),
+    setting(
+        "storage_endpoint",
+        "",
+        "Where the bucket is, unless at Amazon's: https://host:port",
+    ),
+    setting("storage_region", "us-east-1", "The region of the bucket"),
+    setting("storage_access_key_id", "", "The access key for the bucket"),
+    secret("storage_secret_access_key", "The secret of that access key"),
 ];

@@ -53,6 +53,11 @@ trait DynRepository: Send + Sync {
         now: SystemTime,
         slice: &Slice<Sort>,
     ) -> Result<Page<Invitation>>;
+    async fn pending_invitations_to(
+        &self,
+        organization: OrganizationId,
+        email: &str,
+    ) -> Result<Vec<InvitationId>>;
     async fn settle_invitation(
         &self,
         organization: OrganizationId,
@@ -140,6 +145,13 @@ impl<T: Repository> DynRepository for T {
         slice: &Slice<Sort>,
     ) -> Result<Page<Invitation>> {
         Repository::list_invitations(self, organization, now, slice).await
+    }
+    async fn pending_invitations_to(
+        &self,
+        organization: OrganizationId,
+        email: &str,
+    ) -> Result<Vec<InvitationId>> {
+        Repository::pending_invitations_to(self, organization, email).await
     }
     async fn settle_invitation(
         &self,
@@ -269,6 +281,14 @@ impl Repository for AnyStore {
         slice: &Slice<Sort>,
     ) -> Result<Page<Invitation>> {
         self.0.list_invitations(organization, now, slice).await
+    }
+
+    async fn pending_invitations_to(
+        &self,
+        organization: OrganizationId,
+        email: &str,
+    ) -> Result<Vec<InvitationId>> {
+        self.0.pending_invitations_to(organization, email).await
     }
 
     async fn settle_invitation(
@@ -408,6 +428,14 @@ impl Repository for AnyTransaction {
         slice: &Slice<Sort>,
     ) -> Result<Page<Invitation>> {
         self.0.list_invitations(organization, now, slice).await
+    }
+
+    async fn pending_invitations_to(
+        &self,
+        organization: OrganizationId,
+        email: &str,
+    ) -> Result<Vec<InvitationId>> {
+        self.0.pending_invitations_to(organization, email).await
     }
 
     async fn settle_invitation(

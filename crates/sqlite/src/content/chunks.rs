@@ -79,7 +79,7 @@ fn finish_claim(
     }
     diesel::update(artifacts::table.find(Id(id.0)))
         .set((
-            artifacts::index_status.eq(IndexStatus::Indexed.as_str()),
+            artifacts::index_status.eq(index.status().as_str()),
             artifacts::index_error.eq(None::<String>),
             artifacts::index_due.eq(None::<Time>),
             artifacts::index_fence.eq(artifacts::index_fence + 1),
@@ -264,7 +264,7 @@ pub(super) fn store_embeddings(
     }
     let mut recovered = Vec::new();
     for artifact in touched {
-        if describe(connection, Id(artifact), model)? && recover(connection, Id(artifact))? {
+        if describe(connection, Id(artifact), model)? && complete(connection, Id(artifact))? {
             recovered.push(ArtifactId(artifact));
         }
     }
@@ -312,16 +312,17 @@ fn settle(
     Ok(artifact)
 }
 
-/// Makes an artifact indexed that had failed. Answers whether it had.
-fn recover(connection: &mut SqliteConnection, artifact: Id) -> TaskResult<bool> {
-    let failed = artifacts::index_status.eq(IndexStatus::Failed.as_str());
-    let recovered = diesel::update(artifacts::table.find(artifact).filter(failed))
+/// Makes an artifact indexed that was being embedded or had failed. Answers whether it was.
+fn complete(connection: &mut SqliteConnection, artifact: Id) -> TaskResult<bool> {
+    let incomplete = [IndexStatus::Embedding, IndexStatus::Failed].map(IndexStatus::as_str);
+    let incomplete = artifacts::index_status.eq_any(incomplete);
+    let completed = diesel::update(artifacts::table.find(artifact).filter(incomplete))
         .set((
             artifacts::index_status.eq(IndexStatus::Indexed.as_str()),
             artifacts::index_error.eq(None::<String>),
         ))
         .execute(connection)?;
-    Ok(recovered == 1)
+    Ok(completed == 1)
 }
 
 pub(super) fn delete_some(

@@ -5,10 +5,7 @@
 //! or for the answer alone, which is the same for an upload. Here what counts is how long nothing
 //! went either way.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use archesai_tls::Trust;
 use async_trait::async_trait;
@@ -22,8 +19,8 @@ use object_store::{
         HttpResponse, HttpResponseBody, HttpService,
     },
 };
-use reqwest::{Body, Client, Request, Url, redirect::Policy};
-use tokio::time::{Instant, sleep_until, timeout};
+use reqwest::{Body, Client, Request, StatusCode, Url, redirect::Policy};
+use tokio::{sync::Notify, time::timeout};
 
 use crate::{Error, Result};
 
@@ -40,8 +37,8 @@ const CHUNK: usize = 64 << 10;
 /// servers that copy all of them before they answer. It makes ten seconds for each GiB.
 const LIST_PER_MILLISECOND: usize = 3;
 
-/// Makes the client of a store.
-#[derive(Debug)]
+/// Makes the client of a store. Cheap to clone.
+#[derive(Clone, Debug)]
 pub(crate) struct Connector(Client);
 
 impl Connector {
@@ -67,6 +64,16 @@ impl Connector {
         client
             .map(Self)
             .map_err(|error| Error::Settings(error.to_string()))
+    }
+
+    /// How a HEAD of an address is answered.
+    pub(crate) async fn head(&self, url: Url) -> reqwest::Result<StatusCode> {
+        let answer = self.0.head(url).timeout(IDLE).send().await;
+        // It is one that was signed.
+        answer.map_or_else(
+            |error| Err(error.without_url()),
+            |answer| Ok(answer.status()),
+        )
     }
 }
 
@@ -102,33 +109,27 @@ fn allowance(request: &HttpRequest) -> Duration {
     IDLE + Duration::from_millis((list / LIST_PER_MILLISECOND) as u64)
 }
 
-/// Until when a sign of life is waited for.
+/// How long a sign of life is waited for.
 #[derive(Clone, Debug)]
 struct Patience {
     each: Duration,
-    until: Arc<Mutex<Instant>>,
+    sign: Arc<Notify>,
 }
 
 impl Patience {
     fn new(each: Duration) -> Self {
-        let until = Arc::new(Mutex::new(Instant::now() + each));
-        Self { each, until }
+        let sign = Arc::default();
+        Self { each, sign }
     }
 
     /// There was one.
     fn renew(&self) {
-        let until = Instant::now() + self.each;
-        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+        self.sign.notify_one();
     }
 
+    /// Waits until none came for too long.
     async fn is_lost(&self) {
-        loop {
-            let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
-            if until <= Instant::now() {
-                return;
-            }
-            sleep_until(until).await;
-        }
+        while timeout(self.each, self.sign.notified()).await.is_ok() {}
     }
 }
 
@@ -178,7 +179,7 @@ fn incoming(answer: reqwest::Response) -> HttpResponse {
             Err(_) => Some((Err(silence()), None)),
         }
     });
-    let mut answer = HttpResponse::new(HttpResponseBody::new(StreamBody::new(frames)));
+    let mut answer = HttpResponse::new(HttpResponseBody::new(StreamBody::new(frames.fuse())));
     *answer.status_mut() = status;
     *answer.headers_mut() = headers;
     answer

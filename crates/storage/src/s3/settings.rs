@@ -139,7 +139,7 @@ mod tests {
     fn at(url: &str, endpoint: Option<&str>) -> S3Settings {
         S3Settings {
             endpoint: endpoint.map(str::to_owned),
-            ..S3Settings::new(url, "id", "secret")
+            ..S3Settings::new(url, "id", "hidden")
         }
     }
 
@@ -181,14 +181,14 @@ mod tests {
             (at("s3://bucket/../x", None), "prefix"),
             (at("s3://bucket", Some("localhost:9000")), "endpoint"),
             (at("s3://bucket", Some("nowhere")), "endpoint"),
-            (at("s3://bucket", Some("http://a:secret@b")), "credentials"),
+            (at("s3://bucket", Some("http://a:hidden@b")), "credentials"),
             (at("s3://bucket", Some("http://b?c")), "endpoint"),
             (nobody, "access key"),
         ] {
             let refused = settings.place().unwrap_err().to_string();
             assert!(refused.contains(reason), "{refused}");
             let said = format!("{refused} {settings:?}");
-            assert!(!said.contains("secret"), "{said}");
+            assert!(!said.contains("hidden"), "{said}");
         }
     }
 }

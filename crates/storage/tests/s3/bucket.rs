@@ -6,11 +6,13 @@ use archesai_conformance::{blobs::suite, tls_proxy::TlsProxy};
 use archesai_content::ports::Blobs as _;
 use archesai_storage::{Blobs, Error, S3Settings};
 
-use crate::scratch::{at, drain, put, server, settings};
+use crate::scratch::{at, clear, drain, put, server, settings};
 
 #[tokio::test]
 async fn a_bucket_keeps_the_promises() {
-    suite(&Blobs::on_s3(&settings()).unwrap()).await;
+    let settings = settings();
+    suite(&Blobs::on_s3(&settings).unwrap()).await;
+    clear(&settings).await;
 }
 
 #[tokio::test]
@@ -64,6 +66,7 @@ async fn a_check_tells_what_is_wrong_in_a_line() {
 
 #[tokio::test]
 async fn whoever_has_the_address_can_read_and_write_for_some_time() {
+    archesai_tls::install();
     #[expect(clippy::disallowed_methods, reason = "somebody outside the system")]
     let anybody = reqwest::Client::builder().no_proxy().build().unwrap();
     let blobs = Blobs::on_s3(&settings()).unwrap();

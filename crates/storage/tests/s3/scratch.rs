@@ -11,6 +11,8 @@ use archesai_content::{
     ports::{BlobReader as _, BlobWriter as _, Blobs as _},
 };
 use archesai_storage::{Blobs, Reader, S3Settings};
+use futures_util::TryStreamExt as _;
+use object_store::{ObjectStore as _, ObjectStoreExt as _, aws::AmazonS3Builder};
 
 /// What is below a prefix that nobody else has.
 pub(crate) fn settings() -> S3Settings {
@@ -55,4 +57,26 @@ pub(crate) async fn drain(mut reader: Reader) -> Result<usize> {
         size += chunk.len();
     }
     Ok(size)
+}
+
+/// Removes everything below the prefix.
+pub(crate) async fn clear(settings: &S3Settings) {
+    archesai_tls::install();
+    let (bucket, prefix) = settings.url["s3://".len()..].split_once('/').unwrap();
+    let bucket = AmazonS3Builder::new()
+        .with_bucket_name(bucket)
+        .with_endpoint(settings.endpoint.clone().unwrap())
+        .with_allow_http(true)
+        .with_access_key_id(&settings.access_key_id)
+        .with_secret_access_key(&settings.secret_access_key)
+        .build()
+        .unwrap();
+    let found: Vec<_> = bucket
+        .list(Some(&prefix.into()))
+        .try_collect()
+        .await
+        .unwrap();
+    for object in found {
+        bucket.delete(&object.location).await.unwrap();
+    }
 }

@@ -519,9 +519,7 @@ fn the_work_of_all_strings_together_is_bounded() {
 
 #[test]
 fn no_value_on_the_way_is_large() {
-    for expression in ["'a' * 99999999", "[1] * 99999999"] {
-        let template = json!(format!("{{{{ ({expression}) | length }}}}"));
-        let error = evaluate(&template, &json!({})).unwrap_err();
-        assert_eq!(error.detail, "it takes too much work");
-    }
+    let template = json!("{{ ('a' * 99999999) | length }}");
+    let error = evaluate(&template, &json!({})).unwrap_err();
+    assert_eq!(error.detail, "it takes too much work");
 }

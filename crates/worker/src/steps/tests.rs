@@ -123,13 +123,14 @@ async fn steps_turn_up_that_an_answer_gave_which_was_lost() {
 #[tokio::test]
 async fn a_worker_that_was_held_up_does_not_take_its_own_steps_for_lost() {
     let world = World::new(echo);
-    let run = world.start(TWO, "{}").await;
+    let one = r#"{"steps": [{"id": "a", "tool": "do", "with": {"value": 1}}]}"#;
+    let run = world.start(one, "{}").await;
     let claim = world.claim(WORKER).await.unwrap();
     let clock = Arc::clone(&world.clock);
     let worker = worker(world);
     let stop = worker.held.take(&claim);
     worker.beat(&mut HashSet::new()).await.unwrap();
-    clock.forward(Duration::from_secs(60));
+    clock.forward(Duration::from_mins(1));
     worker.reap().await;
     worker.beat(&mut HashSet::new()).await.unwrap();
     assert!(!stop.is_cancelled());

@@ -319,7 +319,7 @@ fn the_input_of_a_run_is_checked() {
     );
     assert_eq!(
         check(r#"{"id": "7", "count": 1.5, "more": 1}"#),
-        "/more: the pipeline has no such input; /count: must be of type integer; /id: must be in the format uuid"
+        "/count: must be of type integer; /id: must be in the format uuid; /more: the pipeline has no such input"
     );
     assert_eq!(check("null"), "/id: is required");
     assert_eq!(check("[]"), "must be an object");

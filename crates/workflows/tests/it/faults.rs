@@ -664,13 +664,10 @@ async fn calls_that_end_together_have_each_their_own_outcome() {
     damaged(&world).await;
     let other = world.start(ONE, "{}").await;
     let claims = world.service.claim(WORKER, 10).await.unwrap();
-    let calls = claims.into_iter().map(|claim| {
-        let call = Call {
-            claim,
-            input: Json::Null,
-            timeout: Duration::ZERO,
-        };
-        call
+    let calls = claims.into_iter().map(|claim| Call {
+        claim,
+        input: Json::Null,
+        timeout: Duration::ZERO,
     });
     let mut calls: Vec<_> = calls.collect();
     // One that comes twice counts once.

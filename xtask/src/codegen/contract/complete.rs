@@ -36,7 +36,11 @@ fn answers(operation: &Operation) -> Result<()> {
             &[304, 400],
             "takes `If-None-Match`",
         ),
-        (operation.takes("If-Match"), &[400, 412], "takes `If-Match`"),
+        (
+            operation.takes("If-Match"),
+            &[400, 409, 412],
+            "takes `If-Match`",
+        ),
     ];
     for (holds, statuses, because) in rules {
         for status in statuses {

@@ -95,6 +95,7 @@ pub(super) fn hit(found: Hit) -> api::SearchHit {
 fn status(status: IndexStatus) -> api::IndexStatus {
     match status {
         IndexStatus::Pending => api::IndexStatus::Pending,
+        IndexStatus::Embedding => api::IndexStatus::Embedding,
         IndexStatus::Indexed => api::IndexStatus::Indexed,
         IndexStatus::Unsupported => api::IndexStatus::Unsupported,
         IndexStatus::Failed => api::IndexStatus::Failed,
@@ -104,6 +105,7 @@ fn status(status: IndexStatus) -> api::IndexStatus {
 pub(super) fn domain_status(status: api::IndexStatus) -> IndexStatus {
     match status {
         api::IndexStatus::Pending => IndexStatus::Pending,
+        api::IndexStatus::Embedding => IndexStatus::Embedding,
         api::IndexStatus::Indexed => IndexStatus::Indexed,
         api::IndexStatus::Unsupported => IndexStatus::Unsupported,
         api::IndexStatus::Failed => IndexStatus::Failed,
