@@ -86,8 +86,9 @@ async fn bodies_together_take_so_much_memory_and_no_more() {
 async fn a_crowd_that_signs_in_keeps_nobody_else_waiting() {
     let server = Server::with(&[("EMBEDDINGS", "off"), ("PARALLEL_PASSWORD_HASHES", "1")]);
     let ada = server.sign_up("ada").await;
+    let guest = server.guest();
     let crowd = (0..600).map(|_| {
-        let guest = server.guest();
+        let guest = guest.clone();
         let body = json!({ "email": ada.email, "password": "wrong" });
         tokio::spawn(async move { guest.post("/v1/auth/login", body).await })
     });

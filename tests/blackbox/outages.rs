@@ -35,7 +35,12 @@ async fn behind(backends: &str, setting: &str) -> (Server, FaultProxy) {
     let backends = Backends::named(backends);
     let proxy = FaultProxy::start(backends.address(setting)).await;
     let backends = backends.through(setting, &proxy.address().to_string());
-    let server = Server::part("serve", backends, &[("EMBEDDINGS", "off")]);
+    // As often as a test likes.
+    let settings = [
+        ("EMBEDDINGS", "off"),
+        ("GUEST_REQUESTS_PER_MINUTE", "1000000"),
+    ];
+    let server = Server::part("serve", backends, &settings);
     (server, proxy)
 }
 

@@ -227,14 +227,19 @@ impl Outbox for Postgres<Pooled> {
 
 impl Changes for Postgres<Pooled> {
     async fn mark(&self) -> Result<Mark> {
-        let floor = async |mut link: Link<'_>| {
+        let look = async |mut link: Link<'_>| {
             let floor: Floor = Sql::new(FLOOR).get_result(&mut link).await?;
-            Ok(floor.floor)
+            let known: Vec<(i64, i64)> = events::table
+                .filter(events::transaction.ge(floor.floor))
+                .select((events::sequence, events::transaction))
+                .load(&mut link)
+                .await?;
+            Ok((floor.floor, known))
         };
-        let floor = self.0.run(read(Scope::System), floor).await?;
+        let (floor, known) = self.0.run(read(Scope::System), look).await?;
         Ok(Mark {
             floor,
-            ..Mark::default()
+            known: known.into_iter().collect(),
         })
     }
 

@@ -96,9 +96,12 @@ pub async fn serve(config: Config, part: Part) -> anyhow::Result<()> {
     let server = HttpServer::new(move || {
         let application = Arc::clone(&application);
         actix_web::App::new()
-            .configure(move |routes| match part.answers() {
-                true => application.configure(routes),
-                false => application.configure_probes(routes),
+            .configure(move |routes| {
+                if part.answers() {
+                    application.configure(routes);
+                } else {
+                    application.configure_probes(routes);
+                }
             })
             .wrap(from_fn(observe))
     })

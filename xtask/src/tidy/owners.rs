@@ -49,6 +49,7 @@ const OWNED: [Owned; 5] = [
             "crates/worker/",
             "crates/server/",
             "crates/sqlite/",
+            "crates/postgres/",
             "crates/memory/",
         ],
         instead: "only what drives the domains, and waits for connections, measure elapsed time",
@@ -100,7 +101,8 @@ const OWNED_PACKAGES: [OwnedPackage; 4] = [
             "sqlx",
             "tokio-postgres",
         ],
-        owners: &["sqlite", "postgres"],
+        // The suites make a database for each test.
+        owners: &["sqlite", "postgres", "conformance"],
         instead: "SQL is spoken in crates/sqlite and crates/postgres",
     },
     OwnedPackage {

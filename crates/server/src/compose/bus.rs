@@ -79,13 +79,12 @@ impl Bus {
     ) -> anyhow::Result<Self> {
         match config.events {
             Carrier::Nats => Self::nats(config).await,
-            Carrier::Redis => Self::redis(redis),
-            Carrier::Postgres => Self::postgres(database),
-            Carrier::Memory => Ok(Self::memory()),
             Carrier::Auto if config.nats_url.is_some() => Self::nats(config).await,
+            Carrier::Redis => Self::redis(redis),
             Carrier::Auto if redis.is_some() => Self::redis(redis),
+            Carrier::Postgres => Self::postgres(database),
             Carrier::Auto if config.database_url.is_some() => Self::postgres(database),
-            Carrier::Auto => Ok(Self::memory()),
+            Carrier::Memory | Carrier::Auto => Ok(Self::memory()),
         }
     }
 

@@ -40,12 +40,12 @@ impl Database {
     ///
     /// If it does not answer, or is not as it must be.
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
-        let Some(server) = postgres(config, &config.database_url)? else {
+        let Some(server) = postgres(config, config.database_url.as_ref())? else {
             let path = config.data_dir.join("archesai.db");
             let database = archesai_sqlite::Database::open(&path, config.database_readers);
             return Ok(Self::Sqlite(database.await?));
         };
-        if let Some(owner) = postgres(config, &config.database_owner_url)? {
+        if let Some(owner) = postgres(config, config.database_owner_url.as_ref())? {
             archesai_postgres::Database::migrate(&owner, &server).await?;
         }
         Ok(Self::Postgres(
@@ -113,7 +113,7 @@ impl Database {
 /// How a Postgres is reached at a URL, if there is one.
 fn postgres(
     config: &Config,
-    url: &Option<String>,
+    url: Option<&String>,
 ) -> anyhow::Result<Option<archesai_postgres::Settings>> {
     let Some(url) = url else {
         return Ok(None);

@@ -4,6 +4,7 @@
     reason = "a test that cannot go on is one that fails"
 )]
 
+mod bounds;
 mod definitions;
 mod faults;
 mod properties;

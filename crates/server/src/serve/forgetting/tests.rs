@@ -65,7 +65,7 @@ impl Cluster {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_people() {
-    let cluster = Cluster::start().await;
+    let cluster = Box::pin(Cluster::start()).await;
     let (here, there) = (&cluster.here.auth, &cluster.there.auth);
     let ada = cluster.sign_up(1).await;
     let (user, place) = (ada.user.id, ada.session.active_organization_id);
@@ -97,7 +97,7 @@ async fn of_people() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_places() {
-    let cluster = Cluster::start().await;
+    let cluster = Box::pin(Cluster::start()).await;
     let (here, there) = (&cluster.here.organizations, &cluster.there.organizations);
     let (ada, bob) = (cluster.sign_up(1).await, cluster.sign_up(2).await);
     let place = OrganizationId(ada.session.active_organization_id.0);
