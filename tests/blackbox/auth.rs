@@ -233,12 +233,13 @@ async fn a_hundred_who_sign_in_at_once_are_in_nobodys_way() {
     let ada = server.sign_up("ada").await;
     // Whether or not there is such a user, the work is the same.
     let guest = server.guest();
-    let wrong = json!({ "email": "nobody@example.com", "password": "long enough" });
     let logins = (0..100).map(async |at| {
         if at % 2 == 0 {
             ada.sign_in(&guest).await;
         } else {
-            let answer = guest.post("/v1/auth/login", wrong.clone()).await;
+            let email = format!("nobody-{at}@example.com");
+            let wrong = json!({ "email": email, "password": "long enough" });
+            let answer = guest.post("/v1/auth/login", wrong).await;
             answer.problem(401);
         }
     });

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::Server;
+use crate::support::{PASSWORD, Server};
 
 #[tokio::test]
 async fn malformed_bodies_are_refused_by_place() {
@@ -172,6 +172,69 @@ async fn too_many_guesses_must_wait() {
     assert_eq!(
         refused.header("ratelimit-policy"),
         Some("\"guest\";q=3;w=60")
+    );
+}
+
+#[tokio::test]
+async fn too_many_wrong_passwords_stop_an_account_and_nobody_else() {
+    let settings = [
+        ("EMBEDDINGS", "off"),
+        ("FAILED_LOGINS_PER_QUARTER_HOUR", "3"),
+    ];
+    let server = Server::with(&settings);
+    let (ada, eve) = (server.sign_up("ada").await, server.sign_up("eve").await);
+    let guest = server.guest();
+    let login = async |email: &str, password: &str| {
+        let body = json!({ "email": email, "password": password });
+        guest.post("/v1/auth/login", body).await
+    };
+    // Those that are right are not counted.
+    for _ in 0..5 {
+        login(&ada.email, PASSWORD).await.expect(200);
+    }
+    // An account that there is not is treated alike.
+    let mut refusals = Vec::new();
+    for email in [ada.email.as_str(), "nobody@example.com"] {
+        let shouted = email.to_uppercase();
+        for email in [email, &shouted, email] {
+            login(email, "wrong").await.problem(401);
+        }
+        let refused = login(email, "wrong").await;
+        let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=300).contains(&wait), "{wait}");
+        refusals.push(refused.problem(429)["detail"].clone());
+    }
+    assert_eq!(refusals[0], refusals[1]);
+    // Nor is the right one tried now; whoever is signed in already is not concerned.
+    login(&ada.email, PASSWORD).await.problem(429);
+    ada.client.get("/v1/users/me").await.expect(200);
+    login(&eve.email, PASSWORD).await.expect(200);
+    // A session is no way around it.
+    let body = json!({ "current_password": "wrong", "new_password": "another good one" });
+    for _ in 0..3 {
+        let answer = eve.client.post("/v1/users/me/password", body.clone()).await;
+        answer.problem(422);
+    }
+    let answer = eve.client.post("/v1/users/me/password", body).await;
+    answer.problem(429);
+}
+
+#[tokio::test]
+async fn wrong_passwords_at_once_are_stopped_too() {
+    let server = Server::with(&[("EMBEDDINGS", "off")]);
+    let ada = server.sign_up("ada").await;
+    let guest = server.guest();
+    let tries = (0..60).map(|at| {
+        let body = json!({ "email": ada.email, "password": format!("guess {at}") });
+        guest.post("/v1/auth/login", body)
+    });
+    let answers = futures_util::future::join_all(tries).await;
+    let tried = answers.iter().filter(|answer| answer.status == 401);
+    assert_eq!(tried.count(), 10);
+    assert!(
+        answers
+            .iter()
+            .all(|answer| [401, 429].contains(&answer.status))
     );
 }
 

@@ -87,9 +87,9 @@ async fn a_crowd_that_signs_in_keeps_nobody_else_waiting() {
     let server = Server::with(&[("EMBEDDINGS", "off"), ("PARALLEL_PASSWORD_HASHES", "1")]);
     let ada = server.sign_up("ada").await;
     let guest = server.guest();
-    let crowd = (0..600).map(|_| {
+    let crowd = (0..600).map(|at| {
         let guest = guest.clone();
-        let body = json!({ "email": ada.email, "password": "wrong" });
+        let body = json!({ "email": format!("{at}@example.com"), "password": "wrong" });
         tokio::spawn(async move { guest.post("/v1/auth/login", body).await })
     });
     let crowd: Vec<_> = crowd.collect();

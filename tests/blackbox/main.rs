@@ -17,6 +17,7 @@ mod durability;
 mod hostile;
 mod idempotency;
 mod lists;
+mod matrix;
 mod nodes;
 mod organizations;
 mod outages;

@@ -1,5 +1,7 @@
 //! `cargo xtask serve`: from a clone to a running server.
 
+mod scaled;
+
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -16,6 +18,10 @@ pub(crate) struct Arguments {
     /// Build with optimizations: slower to build, faster to serve
     #[arg(long)]
     release: bool,
+    /// Two processes that serve the API, at ports 8080 and 8081, and two workers, on Postgres, Redis,
+    /// NATS and S3, which are started first, as by `cargo xtask services --durable up`
+    #[arg(long)]
+    scaled: bool,
     /// Flags for `archesai serve`, such as `-- --port 8081 --data-dir ./data`
     #[arg(last = true)]
     flags: Vec<String>,
@@ -28,6 +34,9 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     match model::ensure(false) {
         Ok(folder) => eprintln!("the embedding model is in {}", folder.display()),
         Err(error) => eprintln!("warning: {error:#}"),
+    }
+    if arguments.scaled {
+        return scaled::run(root, program, arguments.flags.clone());
     }
     let mut server = Command::new(&program);
     process::forget_this_package(&mut server);

@@ -12,7 +12,10 @@ mod programs;
 mod redis;
 mod s3;
 
-use std::{env, path::Path};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -21,7 +24,7 @@ use daemon::Daemon;
 use place::Place;
 
 /// An environment variable that tells tests where a server is.
-pub(crate) type Variable = (&'static str, String);
+pub(crate) type Variable<T = String> = (&'static str, T);
 
 /// One of the servers.
 struct Service {
@@ -101,6 +104,48 @@ pub(crate) fn for_tests(root: &Path) -> Result<(Vec<Variable>, Vec<anyhow::Error
         }
     }
     Ok((variables, errors))
+}
+
+/// What a server is told instead of what tests are told.
+const SETTINGS: [Variable<&str>; 8] = [
+    ("ARCHESAI_TEST_POSTGRES_URL", "ARCHESAI_DATABASE_URL"),
+    (
+        "ARCHESAI_TEST_POSTGRES_OWNER_URL",
+        "ARCHESAI_DATABASE_OWNER_URL",
+    ),
+    ("ARCHESAI_TEST_REDIS_URL", "ARCHESAI_REDIS_URL"),
+    ("ARCHESAI_TEST_NATS_URL", "ARCHESAI_NATS_URL"),
+    ("ARCHESAI_TEST_S3_ENDPOINT", "ARCHESAI_STORAGE_ENDPOINT"),
+    ("ARCHESAI_TEST_S3_BUCKET", "ARCHESAI_STORAGE_URL"),
+    (
+        "ARCHESAI_TEST_S3_ACCESS_KEY",
+        "ARCHESAI_STORAGE_ACCESS_KEY_ID",
+    ),
+    (
+        "ARCHESAI_TEST_S3_SECRET_KEY",
+        "ARCHESAI_STORAGE_SECRET_ACCESS_KEY",
+    ),
+];
+
+/// Makes sure that the durable servers run; the folder they are in, and the settings that name
+/// them.
+pub(crate) fn for_serving(root: &Path) -> Result<(PathBuf, Vec<Variable>)> {
+    let place = Place::enter(root, true)?;
+    let mut told = Vec::new();
+    for service in &SERVICES {
+        service.start(&place)?;
+        told.extend(service.told(&place).unwrap_or_default());
+    }
+    let setting = |(name, value): Variable| {
+        let (_, setting) = SETTINGS.iter().find(|(test, _)| *test == name)?;
+        let value = match *setting {
+            "ARCHESAI_STORAGE_URL" => format!("s3://{value}"),
+            _ => value,
+        };
+        Some((*setting, value))
+    };
+    let settings = told.into_iter().filter_map(setting).collect();
+    Ok((place.folder().to_owned(), settings))
 }
 
 impl Service {

@@ -6,6 +6,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{model, process, progress::spoken, services};
 
+/// The back ends of a system that outgrew one machine, on which the program is tested once more.
+const SCALED: &str = "postgres,redis,nats,s3";
+
 /// Runs every test: unit, property, conformance, examples, black-box and documentation tests.
 /// First starts the servers they talk to, unless they run, and leaves them running; see `cargo
 /// xtask services`. Uses cargo-nextest where it is installed, else plain `cargo test`.
@@ -61,6 +64,10 @@ fn suites(root: &Path, filters: &[String]) -> Result<Vec<(&'static str, Command)
     let mut tests = process::cargo(root)?;
     tests.args(arguments(nextest, filters));
     let mut suites = vec![("tests", tests)];
+    let mut scaled = process::cargo(root)?;
+    scaled.args(black_box(nextest, filters));
+    scaled.env("ARCHESAI_TEST_BACKENDS", SCALED);
+    suites.push(("black box, scaled", scaled));
     // Those of the documentation are compiled by rustdoc, and nextest does not run them.
     if nextest && filters.is_empty() {
         let mut documentation = process::cargo(root)?;
@@ -81,6 +88,38 @@ fn arguments(nextest: bool, filters: &[String]) -> Vec<&str> {
     if !nextest && !filters.is_empty() {
         arguments.push("--");
     }
+    arguments.extend(filters.iter().map(String::as_str));
+    arguments
+}
+
+/// The arguments for cargo for the tests of the program as its clients see it, but for those that
+/// choose the back ends themselves.
+fn black_box(nextest: bool, filters: &[String]) -> Vec<&str> {
+    let mut arguments = if nextest {
+        let chosen = "binary(blackbox) and not test(/^(matrix|nodes|outages)::/)";
+        vec![
+            "nextest",
+            "run",
+            "--workspace",
+            "--no-tests",
+            "pass",
+            "-E",
+            chosen,
+        ]
+    } else {
+        let mut arguments = vec![
+            "test",
+            "--workspace",
+            "--no-fail-fast",
+            "--test",
+            "blackbox",
+        ];
+        arguments.push("--");
+        for skipped in ["matrix::", "nodes::", "outages::"] {
+            arguments.extend(["--skip", skipped]);
+        }
+        arguments
+    };
     arguments.extend(filters.iter().map(String::as_str));
     arguments
 }

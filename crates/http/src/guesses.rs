@@ -2,40 +2,50 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     net::{IpAddr, Ipv6Addr},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-/// How many networks are remembered. Those that find no room are refused like
-/// others, if only after somebody looked.
+/// How many are remembered. Whoever finds no room takes that of the one who would be
+/// listened to the soonest.
 const REMEMBERED: usize = 10_000;
 
-/// The networks that guessed too often, each until when.
-#[derive(Default)]
-pub struct Guesses(Mutex<HashMap<IpAddr, Instant>>);
+/// Those who guessed too often, such as networks, each until when.
+pub struct Guesses<K = IpAddr>(Mutex<HashMap<K, Instant>>);
 
-impl Guesses {
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Instant>> {
+impl<K> Default for Guesses<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Copy + Eq + Hash> Guesses<K> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Instant>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Refuses what comes from a network for a while.
-    pub(crate) fn refuse(&self, network: IpAddr, wait: Duration) {
+    /// Refuses somebody for a while.
+    pub(crate) fn refuse(&self, who: K, wait: Duration) {
         let (mut refused, now) = (self.lock(), Instant::now());
         if refused.len() >= REMEMBERED {
             refused.retain(|_, until| *until > now);
         }
-        if refused.len() < REMEMBERED {
-            refused.insert(network, now + wait);
+        if refused.len() >= REMEMBERED {
+            let soonest = refused.iter().min_by_key(|(_, until)| **until);
+            if let Some(soonest) = soonest.map(|(who, _)| *who) {
+                refused.remove(&soonest);
+            }
         }
+        refused.insert(who, now + wait);
     }
 
-    /// How much longer a network is refused, if it is.
-    pub(crate) fn refused(&self, network: IpAddr) -> Option<Duration> {
+    /// How much longer somebody is refused, if they are.
+    pub(crate) fn refused(&self, who: K) -> Option<Duration> {
         let left = self
             .lock()
-            .get(&network)?
+            .get(&who)?
             .checked_duration_since(Instant::now());
         left.filter(|left| !left.is_zero())
     }

@@ -9,6 +9,7 @@
 mod answer;
 mod app;
 mod body;
+mod brake;
 pub mod call;
 mod caller;
 mod condition;
@@ -34,6 +35,7 @@ mod strict;
 
 pub use answer::{Answer, Created, Given, Versioned};
 pub use app::{Api, App};
+pub use brake::Brake;
 pub use caller::{Caller, Guest};
 pub use exposition::Metrics;
 pub use gate::{Gate, Identities, Readiness};

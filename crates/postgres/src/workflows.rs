@@ -190,8 +190,8 @@ impl<L: Lend> Repository for Postgres<L> {
         self.0.run(read(of(organization)), find).await
     }
 
-    async fn has_due(&self, now: SystemTime) -> Result<bool> {
-        let look = async |link: Link<'_>| queue::has_due(link, Time(now)).await;
+    async fn next_due(&self) -> Result<Option<SystemTime>> {
+        let look = async |link: Link<'_>| queue::next_due(link).await;
         self.0.run(read(For::System), look).await
     }
 

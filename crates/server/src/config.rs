@@ -24,6 +24,17 @@ pub enum Embeddings {
     Off,
 }
 
+/// Where caches are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CachePlace {
+    /// The first of the others that there is.
+    Auto,
+    /// In Redis.
+    Redis,
+    /// In the memory of each process.
+    Memory,
+}
+
 /// What carries events between nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carrier {
@@ -76,6 +87,7 @@ pub struct Config {
     pub database_connection_lifetime: Duration,
     pub root_certificates: Option<PathBuf>,
     pub redis_url: Option<String>,
+    pub caches: CachePlace,
     pub nats_url: Option<String>,
     pub namespace: String,
     pub events: Carrier,
@@ -105,6 +117,7 @@ pub struct Config {
     pub idle_timeout: Duration,
     pub guest_requests_per_minute: u32,
     pub caller_requests_per_minute: u32,
+    pub failed_logins_per_quarter_hour: u32,
     pub max_requests: usize,
     pub idempotency_ttl: Duration,
     pub trust_forwarded: bool,
@@ -150,6 +163,14 @@ impl Config {
             database_connection_lifetime: read.duration("database_connection_lifetime")?,
             root_certificates: read.optional("root_certificates").map(PathBuf::from),
             redis_url: read.optional("redis_url"),
+            caches: read.choice(
+                "caches",
+                &[
+                    ("auto", CachePlace::Auto),
+                    ("redis", CachePlace::Redis),
+                    ("memory", CachePlace::Memory),
+                ],
+            )?,
             nats_url: read.optional("nats_url"),
             namespace: read.text("namespace"),
             events: read.choice(
@@ -200,6 +221,8 @@ impl Config {
                 .count("guest_requests_per_minute", 1..=1_000_000_000)?,
             caller_requests_per_minute: read
                 .count("caller_requests_per_minute", 1..=1_000_000_000)?,
+            failed_logins_per_quarter_hour: read
+                .count("failed_logins_per_quarter_hour", 1..=1_000_000)?,
             max_requests: read.count("max_requests", 1..=1_000_000)?,
             idempotency_ttl: read.duration("idempotency_ttl")?,
             trust_forwarded: read.choice("trust_forwarded", &[("true", true), ("false", false)])?,

@@ -11,7 +11,7 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use actix_web::{HttpServer, middleware::from_fn, web};
 use anyhow::Context;
-use archesai_http::{Api, App, Gate, Guesses, Live, Room, Settings, handlers, observe};
+use archesai_http::{Api, App, Brake, Gate, Guesses, Live, Room, Settings, handlers, observe};
 use archesai_platform::limits::Quota;
 use archesai_worker::Stop;
 
@@ -90,7 +90,7 @@ pub async fn serve(config: Config, part: Part) -> anyhow::Result<()> {
         metrics_token: config.metrics_token.clone(),
     };
     let application = Arc::new(Application {
-        api: api(&services, &live, system),
+        api: api(&services, &live, brake(&config, &infrastructure), system),
         gate: web::Data::new(gate(&config, &services, &infrastructure, &stop)),
     });
     let server = HttpServer::new(move || {
@@ -134,10 +134,14 @@ fn listen(config: &Config) -> anyhow::Result<TcpListener> {
 fn api(
     services: &Services,
     live: &Arc<Live>,
+    brake: Brake,
     system: handlers::System,
 ) -> Api<AuthAdapters, OrganizationsAdapters, WorkflowsAdapters, ContentAdapters> {
     Api {
-        auth: web::Data::new(handlers::Auth(Arc::clone(&services.auth))),
+        auth: web::Data::new(handlers::Auth {
+            auth: Arc::clone(&services.auth),
+            brake,
+        }),
         organizations: web::Data::new(handlers::Organizations {
             organizations: Arc::clone(&services.organizations),
             auth: Arc::clone(&services.auth),
@@ -151,6 +155,15 @@ fn api(
         }),
         system: web::Data::new(system),
     }
+}
+
+fn brake(config: &Config, infrastructure: &Infrastructure) -> Brake {
+    let quota = Quota {
+        name: "failed_logins",
+        limit: config.failed_logins_per_quarter_hour,
+        window: Duration::from_mins(15),
+    };
+    Brake::new(infrastructure.limiter(), quota)
 }
 
 fn gate(

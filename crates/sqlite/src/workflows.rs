@@ -179,8 +179,8 @@ impl<L: Lend> Repository for Sqlite<L> {
         .await
     }
 
-    async fn has_due(&self, now: SystemTime) -> Result<bool> {
-        reading(&self.0, move |c| queue::has_due(c, Time(now))).await
+    async fn next_due(&self) -> Result<Option<SystemTime>> {
+        reading(&self.0, queue::next_due).await
     }
 
     async fn claim(

@@ -245,8 +245,8 @@ pub trait Repository: Send + Sync + 'static {
         index: u32,
     ) -> impl Future<Output = Result<Option<Json>>> + Send;
 
-    /// Whether a step run is ready and due, so that a claim may get one.
-    fn has_due(&self, now: SystemTime) -> impl Future<Output = Result<bool>> + Send;
+    /// When the step run that is due first is or was; `None` if none is ready.
+    fn next_due(&self) -> impl Future<Output = Result<Option<SystemTime>>> + Send;
 
     /// Hands at most `limit` step runs to a worker, and extends its lease as
     /// [`heartbeat`](Self::heartbeat) does.

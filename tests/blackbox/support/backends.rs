@@ -37,8 +37,8 @@ impl Backends {
                 "postgres" => backends.postgres(),
                 "redis" => backends.set("REDIS_URL", told("ARCHESAI_TEST_REDIS_URL")),
                 "nats" => backends.set("NATS_URL", told("ARCHESAI_TEST_NATS_URL")),
-                // The cache, and nothing else.
-                "local" => backends.set("EVENTS", "memory".to_owned()),
+                "caches=memory" => backends.set("CACHES", "memory".to_owned()),
+                "events=memory" => backends.set("EVENTS", "memory".to_owned()),
                 "s3" => backends.s3(&namespace),
                 other => panic!("ARCHESAI_TEST_BACKENDS names `{other}`, which is no back end"),
             }

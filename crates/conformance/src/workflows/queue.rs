@@ -24,7 +24,7 @@ pub(super) async fn suite<S: Store>(world: &World<'_, S>) {
     a_dropped_claim_is_given_back(world).await;
     a_lease_ends_unless_it_is_extended(world).await;
     a_worker_is_told_what_it_holds(world).await;
-    whether_anything_is_due_is_told(world).await;
+    when_the_first_is_due_is_told(world).await;
 }
 
 async fn claim<R: Repository>(
@@ -85,12 +85,16 @@ async fn what_is_due_for_longest_comes_first<S: Store>(world: &World<'_, S>) {
     world.remove(&other).await;
 }
 
-async fn whether_anything_is_due_is_told<S: Store>(world: &World<'_, S>) {
-    let run = world.run(&[pending("p"), ready("a", 5)]).await;
-    let has_due = async |seconds| world.store.has_due(time(seconds)).await.unwrap();
-    assert!(!has_due(4).await && has_due(5).await);
+async fn when_the_first_is_due_is_told<S: Store>(world: &World<'_, S>) {
+    let run = world
+        .run(&[pending("p"), ready("b", 7), ready("a", 5)])
+        .await;
+    let next_due = async || world.store.next_due().await.unwrap();
+    assert_eq!(next_due().await, Some(time(5)));
     claim(world.store, WorkerId(fresh()), 1, time(5)).await;
-    assert!(!has_due(9).await);
+    assert_eq!(next_due().await, Some(time(7)));
+    claim(world.store, WorkerId(fresh()), 1, time(7)).await;
+    assert_eq!(next_due().await, None);
     world.remove(&run).await;
 }
 

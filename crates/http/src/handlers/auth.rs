@@ -12,10 +12,17 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
 use super::{order, time, token_lost};
-use crate::{Caller, Guest, Problem, Versioned, generated::auth as api, page};
+use crate::{
+    Brake, Caller, Guest, Problem, Versioned, brake::Account, generated::auth as api, page,
+};
 
 /// The operations tagged `auth`.
-pub struct Auth<A: Adapters>(pub Arc<Service<A>>);
+pub struct Auth<A: Adapters> {
+    /// Their use cases.
+    pub auth: Arc<Service<A>>,
+    /// Stops whoever guesses a password.
+    pub brake: Brake,
+}
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
@@ -107,7 +114,7 @@ impl<A: Adapters> api::AuthApi for Auth<A> {
             password: body.password,
             user_agent: guest.user_agent.clone(),
         };
-        Ok(tokens(self.0.register(registration).await?))
+        Ok(tokens(self.auth.register(registration).await?))
     }
 
     async fn login(&self, guest: &Guest, body: api::LoginRequest) -> Result<api::Tokens, Problem> {
@@ -116,7 +123,9 @@ impl<A: Adapters> api::AuthApi for Auth<A> {
             password: body.password,
             user_agent: guest.user_agent.clone(),
         };
-        Ok(tokens(self.0.login(login).await?))
+        let account = Account::of_address(&login.email);
+        let signed_in = self.brake.attempt(account, self.auth.login(login));
+        Ok(tokens(signed_in.await??))
     }
 
     async fn refresh(
@@ -124,11 +133,11 @@ impl<A: Adapters> api::AuthApi for Auth<A> {
         _guest: &Guest,
         body: api::RefreshRequest,
     ) -> Result<api::Tokens, Problem> {
-        Ok(tokens(self.0.refresh(&body.refresh_token).await?))
+        Ok(tokens(self.auth.refresh(&body.refresh_token).await?))
     }
 
     async fn logout(&self, caller: &Caller) -> Result<(), Problem> {
-        Ok(self.0.logout(session(caller)?).await?)
+        Ok(self.auth.logout(session(caller)?).await?)
     }
 
     async fn update_session(
@@ -137,7 +146,9 @@ impl<A: Adapters> api::AuthApi for Auth<A> {
         body: api::UpdateSessionRequest,
     ) -> Result<api::Tokens, Problem> {
         let organization = OrganizationId(body.active_organization_id.as_u128());
-        let switched = self.0.switch_organization(session(caller)?, organization);
+        let switched = self
+            .auth
+            .switch_organization(session(caller)?, organization);
         Ok(tokens(switched.await?))
     }
 
@@ -148,7 +159,7 @@ impl<A: Adapters> api::AuthApi for Auth<A> {
     ) -> Result<api::SessionPage, Problem> {
         let (cursor, order) = (query.cursor.as_deref(), order(query.sort));
         let slice = page::slice("sessions", query.limit, cursor, order, Sort::CreatedAt)?;
-        let page = self.0.sessions_of(caller.user_id, &slice).await?;
+        let page = self.auth.sessions_of(caller.user_id, &slice).await?;
         let data = page.items.into_iter().map(|session| api::Session {
             id: Uuid::from_u128(session.id.0),
             active_organization_id: Uuid::from_u128(session.active_organization_id.0),
@@ -166,11 +177,11 @@ impl<A: Adapters> api::AuthApi for Auth<A> {
 
     async fn revoke_session(&self, caller: &Caller, id: Uuid) -> Result<(), Problem> {
         let session = SessionId(id.as_u128());
-        Ok(self.0.revoke_session(caller.user_id, session).await?)
+        Ok(self.auth.revoke_session(caller.user_id, session).await?)
     }
 
     async fn get_me(&self, caller: &Caller) -> Result<Versioned<api::User>, Problem> {
-        Ok(versioned(self.0.user(caller.user_id).await?))
+        Ok(versioned(self.auth.user(caller.user_id).await?))
     }
 
     async fn update_me(
@@ -181,7 +192,7 @@ impl<A: Adapters> api::AuthApi for Auth<A> {
     ) -> Result<Versioned<api::User>, Problem> {
         let changes = UserChanges { name: body.name };
         let updated = self
-            .0
+            .auth
             .update_user(caller.user_id, if_match.as_deref(), changes);
         Ok(versioned(updated.await?))
     }
@@ -196,10 +207,12 @@ impl<A: Adapters> api::AuthApi for Auth<A> {
             new: body.new_password,
         };
         let changed = self
-            .0
+            .auth
             .change_password(caller.user_id, caller.session_id, change);
+        let account = Account::of_user(caller.user_id);
+        let changed = self.brake.attempt(account, changed).await?;
         // The bearer token is good, so a wrong password here is a fault of the body.
-        changed.await.map_err(|error| match error {
+        changed.map_err(|error| match error {
             Error::WrongCredentials => {
                 Problem::fault("/current_password", "is not the password of this user")
             }
@@ -215,7 +228,7 @@ impl<A: Adapters> api::AuthApi for Auth<A> {
         let (cursor, order) = (query.cursor.as_deref(), order(query.sort));
         let slice = page::slice("api_keys", query.limit, cursor, order, Sort::CreatedAt)?;
         let keys = self
-            .0
+            .auth
             .api_keys_of(organization(caller), caller.user_id, &slice);
         let page = keys.await?;
         Ok(api::ApiKeyPage {
@@ -241,7 +254,7 @@ impl<A: Adapters> api::AuthApi for Auth<A> {
             expires_at: body.expires_at.flatten().map(Into::into),
         };
         let created = self
-            .0
+            .auth
             .create_api_key(organization(caller), caller.user_id, new);
         let (key, token) = created.await.map_err(|error| match error {
             Error::AlreadyExists => token_lost(format_args!("delete the API key {new_id}")),
@@ -262,13 +275,13 @@ impl<A: Adapters> api::AuthApi for Auth<A> {
     async fn delete_api_key(&self, caller: &Caller, id: Uuid) -> Result<(), Problem> {
         let id = ApiKeyId(id.as_u128());
         let deleted = self
-            .0
+            .auth
             .delete_api_key(organization(caller), caller.user_id, id);
         Ok(deleted.await?)
     }
 
     async fn jwks(&self, _guest: &Guest) -> Result<api::JsonWebKeySet, Problem> {
-        let keys = self.0.access_tokens.public_keys();
+        let keys = self.auth.access_tokens.public_keys();
         let keys = keys.into_iter().map(|(id, public)| api::JsonWebKey {
             kty: "OKP".to_owned(),
             crv: "Ed25519".to_owned(),

@@ -1,12 +1,10 @@
 //! The queue of step runs, and who holds them.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use archesai_workflows::{WorkerId, engine::Claim};
 use diesel::{
-    dsl::exists,
     prelude::*,
-    select,
     sql_types::{BigInt, Double, Integer, Nullable, Text, Timestamptz, Uuid},
 };
 use diesel_async::RunQueryDsl;
@@ -88,9 +86,16 @@ pub(super) struct Now {
     pub(super) leases: Option<Time>,
 }
 
-pub(super) async fn has_due(mut link: Link<'_>, now: Time) -> TaskResult<bool> {
-    let due = step_runs::table.filter(step_runs::ready_at.le(now));
-    Ok(select(exists(due)).get_result(&mut link).await?)
+/// When the first step run is due.
+pub(super) async fn next_due(mut link: Link<'_>) -> TaskResult<Option<SystemTime>> {
+    let first: Option<Option<Time>> = step_runs::table
+        .filter(step_runs::ready_at.is_not_null())
+        .order(step_runs::ready_at)
+        .select(step_runs::ready_at)
+        .first(&mut link)
+        .await
+        .optional()?;
+    Ok(first.flatten().map(|due| due.0))
 }
 
 /// Runs are locked along with their steps, since whoever has locked a run decides about all of its

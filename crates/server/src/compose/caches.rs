@@ -2,12 +2,13 @@
 
 use std::hash::Hash;
 
+use anyhow::Context;
 use archesai_memory::{Freshness, MemoryCache};
 use archesai_redis::Redis;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    config::Config,
+    config::{CachePlace, Config},
     erased::{auth, content, organizations},
 };
 
@@ -29,12 +30,20 @@ macro_rules! cache {
 }
 
 impl Caches {
-    pub(crate) fn new(config: &Config, redis: Option<Redis>) -> Self {
-        Self {
-            redis,
+    /// # Errors
+    ///
+    /// If they are to be where there is nothing.
+    pub(crate) fn new(config: &Config, redis: Option<&Redis>) -> anyhow::Result<Self> {
+        let redis = match config.caches {
+            CachePlace::Auto => redis,
+            CachePlace::Redis => Some(redis.context("caches = redis needs redis_url")?),
+            CachePlace::Memory => None,
+        };
+        Ok(Self {
+            redis: redis.cloned(),
             entries: config.cache_entries,
             freshness: Freshness::default(),
-        }
+        })
     }
 
     /// What says until when those in memory may be asked: whoever hears of changes confirms it.

@@ -53,7 +53,7 @@ impl Infrastructure {
             _folder: folder,
             bus: Bus::open(config, &database, redis.as_ref()).await?,
             database,
-            caches: Caches::new(config, redis.clone()),
+            caches: Caches::new(config, redis.as_ref())?,
             redis,
             blobs,
             limiter: MemoryLimiter::default(),

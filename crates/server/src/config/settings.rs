@@ -140,6 +140,11 @@ pub const SETTINGS: &[Setting] = &[
         "How many requests a user may make",
     ),
     setting(
+        "failed_logins_per_quarter_hour",
+        "10",
+        "How many wrong passwords an account may be tried with",
+    ),
+    setting(
         "max_requests",
         "512",
         "How many requests are worked on at once; more are turned away",
@@ -232,6 +237,11 @@ pub const SETTINGS: &[Setting] = &[
     secret(
         "redis_url",
         "The Redis for caches and rate limits: redis://user:password@host:port, rediss:// encrypted, or a cluster's by commas",
+    ),
+    setting(
+        "caches",
+        "auto",
+        "Where caches are: `redis`, `memory`, or the first of them that there is",
     ),
     secret(
         "nats_url",

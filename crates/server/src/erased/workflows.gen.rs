@@ -84,7 +84,7 @@ trait DynRepository: Send + Sync {
         step_run: StepRunId,
         index: u32,
     ) -> Result<Option<Json>>;
-    async fn has_due(&self, now: SystemTime) -> Result<bool>;
+    async fn next_due(&self) -> Result<Option<SystemTime>>;
     async fn claim(
         &self,
         worker: WorkerId,
@@ -219,8 +219,8 @@ impl<T: Repository> DynRepository for T {
     ) -> Result<Option<Json>> {
         Repository::find_item(self, organization, step_run, index).await
     }
-    async fn has_due(&self, now: SystemTime) -> Result<bool> {
-        Repository::has_due(self, now).await
+    async fn next_due(&self) -> Result<Option<SystemTime>> {
+        Repository::next_due(self).await
     }
     async fn claim(
         &self,
@@ -418,8 +418,8 @@ impl Repository for AnyStore {
         self.0.find_item(organization, step_run, index).await
     }
 
-    async fn has_due(&self, now: SystemTime) -> Result<bool> {
-        self.0.has_due(now).await
+    async fn next_due(&self) -> Result<Option<SystemTime>> {
+        self.0.next_due().await
     }
 
     async fn claim(
@@ -634,8 +634,8 @@ impl Repository for AnyTransaction {
         self.0.find_item(organization, step_run, index).await
     }
 
-    async fn has_due(&self, now: SystemTime) -> Result<bool> {
-        self.0.has_due(now).await
+    async fn next_due(&self) -> Result<Option<SystemTime>> {
+        self.0.next_due().await
     }
 
     async fn claim(

@@ -1,12 +1,11 @@
 //! The queue of step runs, and who holds them.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::SystemTime};
 
 use archesai_workflows::{RunStatus, StepStatus, WorkerId, engine::Claim};
 use diesel::{
     dsl::{exists, not},
     prelude::*,
-    select,
     sqlite::SqliteConnection,
     upsert::excluded,
 };
@@ -25,10 +24,15 @@ use crate::{
 /// How long a worker is remembered after its lease, in microseconds.
 const REMEMBERED: i64 = 60 * 60 * 1_000_000;
 
-/// Whether a step run is due.
-pub(super) fn has_due(connection: &mut SqliteConnection, now: Time) -> TaskResult<bool> {
-    let due = step_runs::table.filter(step_runs::ready_at.le(now));
-    Ok(select(exists(due)).get_result(connection)?)
+/// When the first step run is due.
+pub(super) fn next_due(connection: &mut SqliteConnection) -> TaskResult<Option<SystemTime>> {
+    let first: Option<Option<Time>> = step_runs::table
+        .filter(step_runs::ready_at.is_not_null())
+        .order(step_runs::ready_at)
+        .select(step_runs::ready_at)
+        .first(connection)
+        .optional()?;
+    Ok(first.flatten().map(|due| due.0))
 }
 
 pub(super) fn claim(

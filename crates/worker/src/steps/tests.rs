@@ -1,9 +1,10 @@
 //! What a worker puts right.
 
-use std::pin::pin;
+use std::{pin::pin, time::SystemTime};
 
 use archesai_workflows::{
-    Adapters, Definitions, Invocation, LogLevel, Outcome, Run, RunStatus, ToolSpec, Violation,
+    Adapters, Clock, Definitions, Invocation, LogLevel, Outcome, Run, RunStatus, ToolSpec,
+    Violation,
     ports::{Repository as _, Scope, Store as _, Toolbox},
 };
 use tokio::sync::mpsc;
@@ -203,6 +204,62 @@ async fn the_outputs_of_a_run_are_worked_out_beside_the_reports() {
     worker.follow(claim, stop).await;
     let run = worker.service.run(ORGANIZATION, run.id).await.unwrap();
     assert_eq!(run.output.unwrap().to_string(), r#"{"x":1}"#);
+}
+
+struct Wall;
+
+impl Clock for Wall {
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+}
+
+/// Hears nothing.
+struct Deaf;
+
+impl Wake for Deaf {
+    fn woken(&self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
+}
+
+#[tokio::test]
+async fn timers_go_by_the_clock_and_not_by_the_looks_at_the_queue() {
+    let mut world = World::new(|call| match (call.attempt, call.sleeps) {
+        (1, 0) => Ok(Outcome::Sleep {
+            until: SystemTime::now() + Duration::from_millis(50),
+        }),
+        (1, _) => Err(ToolError::transient("busy", "later")),
+        _ => echo(call),
+    });
+    world.service.clock = Arc::new(Wall);
+    world.service.settings.policy.retry_scale = 0.05;
+    let run = world.start(TWO, "{}").await;
+    let service = Arc::new(world.service);
+    let settings = StepSettings {
+        concurrency: 1,
+        poll: Duration::from_hours(1),
+        grace: Duration::ZERO,
+    };
+    let stop = Stop::new();
+    let working = run_steps(Arc::clone(&service), Deaf, settings, stop.clone());
+    let ended = async {
+        while !service
+            .run(ORGANIZATION, run.id)
+            .await
+            .unwrap()
+            .status
+            .is_ended()
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        stop.cancel();
+    };
+    let both = async { tokio::join!(working, ended) };
+    let in_time = tokio::time::timeout(Duration::from_secs(10), both).await;
+    in_time.expect("nobody looks for what is due");
+    let run = service.run(ORGANIZATION, run.id).await.unwrap();
+    assert_eq!(run.status, RunStatus::Succeeded);
 }
 
 /// A tool that takes a while after it told something.

@@ -429,8 +429,13 @@ impl<G: Send + Sync + 'static> Repository for MemoryStore<G> {
         Ok(items.and_then(|items| items.get(index as usize).cloned()))
     }
 
-    async fn has_due(&self, now: SystemTime) -> Result<bool> {
-        Ok(!self.tables.lock().await.due(1, now).is_empty())
+    async fn next_due(&self) -> Result<Option<SystemTime>> {
+        let tables = self.tables.lock().await;
+        Ok(tables
+            .steps
+            .values()
+            .filter_map(|(_, row)| row.ready_at)
+            .min())
     }
 
     async fn claim(

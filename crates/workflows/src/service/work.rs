@@ -1,6 +1,6 @@
 //! What workers do: claim steps, report what came of them, and stay alive.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use super::{Adapters, Call, Service, advance::Move};
 use crate::{
@@ -22,13 +22,17 @@ pub struct Reaped {
 }
 
 impl<A: Adapters> Service<A> {
-    /// Hands at most `limit` ready steps to a worker.
+    /// How long it is until a step is due: no time if one is now, `None` if none is ready.
+    /// Looking keeps nobody waiting, as claiming may.
+    pub async fn due_in(&self) -> Result<Option<Duration>> {
+        let due = self.store.next_due().await?;
+        let now = self.clock.now();
+        Ok(due.map(|due| due.duration_since(now).unwrap_or_default()))
+    }
+
+    /// Hands at most `limit` steps that are due to a worker.
     pub async fn claim(&self, worker: WorkerId, limit: u32) -> Result<Vec<Claim>> {
         let now = self.clock.now();
-        // Most of the time nothing is due, and looking keeps nobody waiting.
-        if !self.store.has_due(now).await? {
-            return Ok(Vec::new());
-        }
         let transaction = self.store.begin(Scope::System).await?;
         let claims = transaction
             .claim(worker, limit, self.settings.lease, now)
