@@ -1,8 +1,10 @@
 //! Organizations, members and invitations.
 
+use std::time::Duration;
+
 use serde_json::json;
 
-use crate::support::Server;
+use crate::support::{Server, eventually};
 
 #[tokio::test]
 async fn a_team_comes_together_and_apart() {
@@ -184,4 +186,29 @@ async fn a_deleted_organization_is_gone_for_everybody() {
     ada.client.delete(&place).await.expect(204);
     ada.client.get(&place).await.problem(404);
     bob.client.get(&place).await.problem(404);
+}
+
+#[tokio::test]
+async fn the_keys_of_a_member_go_with_them() {
+    let server = Server::start();
+    let (guest, ada) = (server.guest(), server.sign_up("ada").await);
+    let bob = server.sign_up("bob").await;
+    let there = ada.bring_in(&guest, &bob, "member").await;
+    let body = json!({ "name": "ci", "scopes": ["content:read"] });
+    let key = there.client.post("/v1/api-keys", body).await.expect(201);
+    let key = guest.bearing(key["token"].as_str().unwrap());
+    key.get("/v1/labels").await.expect(200);
+
+    let members = format!("/v1/organizations/{}/members", ada.organization);
+    let found = ada.client.get(&members).await.expect(200);
+    let found = found["data"].as_array().unwrap();
+    let member = found.iter().find(|member| member["role"] == "member");
+    let member = format!("{members}/{}", member.unwrap()["id"].as_str().unwrap());
+    ada.client.delete(&member).await.expect(204);
+    let gone = async || (key.get("/v1/labels").await.status == 401).then_some(());
+    eventually(Duration::from_secs(20), gone).await;
+    let back = ada.bring_in(&guest, &bob, "member").await;
+    key.get("/v1/labels").await.problem(401);
+    let keys = back.client.get("/v1/api-keys").await.expect(200);
+    assert_eq!(keys["data"], json!([]));
 }

@@ -1,7 +1,10 @@
 //! What a server does while something it stands on is refused, black-holed or slow, and once that is
 //! over.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use archesai_conformance::fault_proxy::{Fault, FaultProxy};
 use serde_json::{Value, json};
@@ -150,4 +153,42 @@ async fn without_its_storage_a_server_says_so_and_recovers() {
         ada.client.post("/v1/artifacts", body).await
     };
     some_depends_on("postgres,s3", "STORAGE_ENDPOINT", ask).await;
+}
+
+/// What was written while the broker was gone is published when it is back: all of it, and what comes
+/// twice can be told by its identity.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_wait_for_their_broker() {
+    const WRITES: usize = 1_000;
+    let backends = Backends::named("postgres,nats");
+    let namespace = backends.setting("NAMESPACE").to_owned();
+    let broker = backends.setting("NATS_URL").to_owned();
+    let proxy = FaultProxy::start(backends.address("NATS_URL")).await;
+    let backends = backends.through("NATS_URL", &proxy.address().to_string());
+    let server = Server::part("serve", backends, &[("EMBEDDINGS", "off")]);
+    let ada = server.sign_up("ada").await;
+    proxy.set(Fault::Refuse).await;
+    for number in 0..WRITES {
+        let name = format!("label {number}");
+        let made = ada.client.post("/v1/labels", json!({ "name": name })).await;
+        made.expect(201);
+    }
+    proxy.set(Fault::None).await;
+
+    let client = async_nats::connect(broker).await.unwrap();
+    let jetstream = async_nats::jetstream::new(client);
+    let mut made = BTreeSet::new();
+    let all = async || {
+        let stream = jetstream.get_stream(format!("{namespace}-events")).await;
+        let stream = stream.ok()?;
+        let last = stream.get_info().await.ok()?.state.last_sequence;
+        for sequence in 1..=last {
+            let message = stream.get_raw_message(sequence).await.ok()?;
+            if message.subject.ends_with("label.created") {
+                made.insert(message.headers.get("ce-id").unwrap().to_string());
+            }
+        }
+        (made.len() == WRITES).then_some(())
+    };
+    eventually(Duration::from_secs(30), all).await;
 }

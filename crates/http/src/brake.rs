@@ -5,6 +5,7 @@ use std::{array, time::Duration};
 use actix_web::http::StatusCode;
 use archesai_auth::{Email, Error, UserId};
 use archesai_platform::limits::{Quota, RateLimiter as _};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
@@ -76,7 +77,7 @@ impl Brake {
 
     /// Counts a wrong password; a limiter that is down lets it pass.
     async fn count(&self, account: Account) -> Result<(), Problem> {
-        let subject: String = account.0.iter().map(|b| format!("{b:02x}")).collect();
+        let subject = URL_SAFE_NO_PAD.encode(account.0);
         let decision = match self.limiter.check(&self.quota, &subject).await {
             Ok(decision) => decision,
             Err(error) => {

@@ -137,7 +137,8 @@ async fn a_stream_ends_with_its_run_and_with_its_server() {
     let run = world.start(&["one"]).await;
     let reader = world.watch(run, None).await;
     world.delete_pipelines().await;
-    assert_eq!(reader.rest().await.len(), 1);
+    let events = reader.rest().await;
+    assert_eq!(events.last().unwrap().gist(), "run cancelled");
 
     let run = world.start(&["one"]).await;
     let mut reader = world.watch(run, None).await;

@@ -34,6 +34,9 @@ const BATCH: usize = 100;
 /// How many steps are taken at once from workers that died.
 const REAPED: u32 = 500;
 
+/// How long to wait for what is due while another transaction is busy with it.
+const BUSY: Duration = Duration::from_millis(50);
+
 /// How often a worker says that it lives, at least: a cancelled run is noticed by it.
 const RHYTHM: Duration = Duration::from_millis(500);
 
@@ -42,7 +45,7 @@ const RHYTHM: Duration = Duration::from_millis(500);
 pub struct StepSettings {
     /// How many steps run at once.
     pub concurrency: usize,
-    /// How often to look for steps that nobody announced.
+    /// How often to look for steps that nobody announced. Those that are to wait are begun when they are due.
     pub poll: Duration,
     /// How long running steps may take to end once the worker is stopped.
     pub grace: Duration,
@@ -69,19 +72,20 @@ pub async fn run_steps<A: Adapters, W: Wake>(
     let beating = tokio::spawn(Arc::clone(&worker).keep_alive(ended.clone()));
     let mut running = JoinSet::new();
     while !stop.is_cancelled() {
-        let more = worker.fill(&mut running).await.unwrap_or_else(|error| {
+        let wait = worker.fill(&mut running).await.unwrap_or_else(|error| {
             tracing::warn!(error = &error as &dyn std::error::Error, "claiming steps");
-            false
+            None
         });
         while running.try_join_next().is_some() {}
-        if more {
+        if wait.is_some_and(|wait| wait.is_zero()) {
             continue;
         }
+        let wait = wait.unwrap_or(settings.poll).min(settings.poll);
         tokio::select! {
             () = stop.cancelled() => {}
             () = wake.woken() => {}
             Some(_) = running.join_next(), if !running.is_empty() => {}
-            () = tokio::time::sleep(settings.poll) => {}
+            () = tokio::time::sleep(wait) => {}
         }
     }
     worker.wind_down(running, settings.grace).await;
@@ -131,17 +135,28 @@ struct Worker<A: Adapters> {
 }
 
 impl<A: Adapters> Worker<A> {
-    /// Claims as many steps as there is room for, and starts them. Answers
-    /// whether there may be more.
-    async fn fill(self: &Arc<Self>, running: &mut JoinSet<()>) -> archesai_workflows::Result<bool> {
+    /// Claims as many steps as there is room for, and starts them. Answers how
+    /// long it is until there may be more, if that is known.
+    async fn fill(
+        self: &Arc<Self>,
+        running: &mut JoinSet<()>,
+    ) -> archesai_workflows::Result<Option<Duration>> {
         let room = self.free.available_permits().min(BATCH);
         if room == 0 {
-            return Ok(false);
+            return Ok(None);
+        }
+        let due_in = self.service.due_in().await?;
+        if due_in.is_none_or(|wait| !wait.is_zero()) {
+            return Ok(due_in);
         }
         let limit = u32::try_from(room).unwrap_or(u32::MAX);
         let claims = self.service.claim(self.id, limit).await;
         let claims = claims.inspect_err(|_| self.begin_to_doubt())?;
-        let full = claims.len() == room;
+        let wait = if claims.is_empty() {
+            BUSY
+        } else {
+            Duration::ZERO
+        };
         for claim in claims {
             // Only this loop takes permits, so there is one for each claim.
             let permit = Arc::clone(&self.free).acquire_owned().await;
@@ -152,7 +167,7 @@ impl<A: Adapters> Worker<A> {
                 drop(permit);
             });
         }
-        Ok(full)
+        Ok(Some(wait))
     }
 
     /// Makes attempts, one after the other, as long as each leads to another.

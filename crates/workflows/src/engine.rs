@@ -41,4 +41,4 @@ pub use decision::Decision;
 pub use event::{Refused, StepEvent};
 pub use machine::Machine;
 pub use policy::Policy;
-pub use state::{Changes, Claim, Items, Lease, RunRow, RunState, StepRow};
+pub use state::{Changes, Claim, Items, Lease, OVERSLEPT, RunRow, RunState, StepRow};

@@ -61,10 +61,15 @@ impl Backends {
         self
     }
 
+    /// What one setting says.
+    pub(crate) fn setting(&self, name: &str) -> &str {
+        let setting = self.settings.iter().find(|(set, _)| set == name);
+        &setting.unwrap().1
+    }
+
     /// Where one of them is.
     pub(crate) fn address(&self, name: &str) -> SocketAddr {
-        let setting = self.settings.iter().find(|(set, _)| set == name);
-        let (_, rest) = setting.unwrap().1.split_once("://").unwrap();
+        let (_, rest) = self.setting(name).split_once("://").unwrap();
         let rest = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
         rest.split('/').next().unwrap().parse().unwrap()
     }

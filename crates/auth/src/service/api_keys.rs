@@ -1,5 +1,7 @@
 //! Making, seeing and taking back API keys.
 
+use std::time::SystemTime;
+
 use crate::{
     ApiKey, ApiKeyId, Cache, Error, Event, NewApiKey, OrganizationId, Page, Result, Service, Slice,
     UserId,
@@ -118,6 +120,44 @@ impl<A: Adapters> Service<A> {
             .await?;
         transaction.commit().await?;
         self.forget_api_key(id).await;
+        Ok(())
+    }
+
+    /// Takes back every API key that a user made in an organization until they left it: were
+    /// they to come back, the keys would be good again.
+    pub async fn take_back_api_keys(
+        &self,
+        organization: OrganizationId,
+        user: UserId,
+        actor: Option<UserId>,
+        until: SystemTime,
+    ) -> Result<()> {
+        let all = Slice {
+            limit: u32::MAX - 1,
+            after: None,
+            sort: Sort::CreatedAt,
+            descending: false,
+        };
+        let transaction = self.store.begin().await?;
+        let mut keys = transaction
+            .list_api_keys(organization, user, &all)
+            .await?
+            .items;
+        keys.retain(|key| key.created_at <= until);
+        for key in &keys {
+            if transaction
+                .delete_api_key(organization, user, key.id)
+                .await?
+            {
+                let event = Event::ApiKeyDeleted { api_key_id: key.id };
+                let event = self.event(Some(organization), actor, event);
+                transaction.record(&event).await?;
+            }
+        }
+        transaction.commit().await?;
+        for key in keys {
+            self.forget_api_key(key.id).await;
+        }
         Ok(())
     }
 

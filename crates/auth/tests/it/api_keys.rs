@@ -82,6 +82,46 @@ async fn a_key_that_is_taken_back_is_refused_at_once() {
     assert!(matches!(again, Err(Error::NotFound)));
 }
 
+#[tokio::test]
+async fn the_keys_of_who_left_are_taken_back_once() {
+    let program = program();
+    let auth = &program.auth;
+    let mut tokens = Vec::new();
+    for id in [5, 6] {
+        let (_, token) = auth.create_api_key(PLACE, ADA, new(id)).await.unwrap();
+        auth.authenticate(&token).await.unwrap();
+        tokens.push(token);
+    }
+    let left = archesai_auth::Clock::now(program.clock.as_ref());
+    program.clock.pass(DAY);
+    // Those of others, those elsewhere, and those made after coming back.
+    let mut kept = Vec::new();
+    for (id, place, user) in [
+        (7, PLACE, UserId(2)),
+        (8, OrganizationId(8), ADA),
+        (9, PLACE, ADA),
+    ] {
+        let made = auth.create_api_key(place, user, new(id)).await;
+        kept.push(made.unwrap().1);
+    }
+    // What tells of it may come twice.
+    for _ in 0..2 {
+        let taken = auth.take_back_api_keys(PLACE, ADA, Some(UserId(2)), left);
+        taken.await.unwrap();
+    }
+    for token in tokens {
+        let refused = auth.authenticate(&token).await;
+        assert!(matches!(refused, Err(Error::InvalidToken)));
+    }
+    for token in kept {
+        auth.authenticate(&token).await.unwrap();
+    }
+    let deleted = kinds(&program)
+        .into_iter()
+        .filter(|kind| *kind == "api_key.deleted");
+    assert_eq!(deleted.count(), 2);
+}
+
 /// Another node took it back: what the event tells suffices to forget it.
 #[tokio::test]
 async fn a_key_is_forgotten_by_its_id() {

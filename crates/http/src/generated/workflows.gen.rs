@@ -91,7 +91,7 @@ pub struct Pipeline {
     /// What it is for.
     #[schema(required = true)]
     pub description: Option<String>,
-    /// What it does.
+    /// What it does. docs/pipelines.md describes the language, docs/pipeline.schema.json is its JSON Schema.
     #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
     pub definition: serde_json::Map<String, serde_json::Value>,
     /// Counts changes, from 1; its `ETag` says the same.
@@ -131,7 +131,7 @@ pub struct CreatePipelineRequest {
     #[validate(length(max = 10000))]
     #[schema(value_type = Option<String>, max_length = 10000)]
     pub description: Option<Option<String>>,
-    /// What it does.
+    /// What it does. docs/pipelines.md describes the language, docs/pipeline.schema.json is its JSON Schema.
     #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
     pub definition: serde_json::Map<String, serde_json::Value>,
 }
@@ -153,7 +153,7 @@ pub struct ReplacePipelineRequest {
     #[validate(length(max = 10000))]
     #[schema(value_type = Option<String>, max_length = 10000)]
     pub description: Option<Option<String>>,
-    /// What it does.
+    /// What it does. docs/pipelines.md describes the language, docs/pipeline.schema.json is its JSON Schema.
     #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
     pub definition: serde_json::Map<String, serde_json::Value>,
 }
@@ -176,7 +176,7 @@ pub struct UpdatePipelineRequest {
     #[validate(length(max = 10000))]
     #[schema(value_type = Option<String>, max_length = 10000)]
     pub description: Option<Option<String>>,
-    /// What it does.
+    /// What it does. docs/pipelines.md describes the language, docs/pipeline.schema.json is its JSON Schema.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>, required = false)]
     pub definition: Option<serde_json::Map<String, serde_json::Value>>,
@@ -186,7 +186,7 @@ pub struct UpdatePipelineRequest {
 #[derive(Clone, Debug, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ValidatePipelineRequest {
-    /// What it does.
+    /// What it does. docs/pipelines.md describes the language, docs/pipeline.schema.json is its JSON Schema.
     #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
     pub definition: serde_json::Map<String, serde_json::Value>,
 }
@@ -358,7 +358,7 @@ pub enum StepStatus {
     /// Ended with an error.
     #[serde(rename = "failed")]
     Failed,
-    /// Was not run, by its own condition or by that of a step it needs.
+    /// Was not run, by its own condition; or it, or a step it needs, failed under `on_error: skip`.
     #[serde(rename = "skipped")]
     Skipped,
     /// Was not run, or was stopped, because the run ended first.

@@ -32,7 +32,7 @@ impl<P: Publisher> Reactions<P> {
     async fn react(&self, event: &LoggedEvent) -> Result<Understood> {
         use archesai_organizations::Event;
 
-        if event.aggregate_kind != "organization" {
+        if !["organization", "member"].contains(&event.aggregate_kind.as_str()) {
             return Ok(Ok(()));
         }
         match serde_json::from_str(&event.payload) {
@@ -40,6 +40,15 @@ impl<P: Publisher> Reactions<P> {
                 let owner = archesai_content::OrganizationId(organization_id.0);
                 let begun = self.services.content.begin_erasure(owner).await;
                 begun.map_err(Error::unavailable)?;
+            }
+            Ok(Event::MemberRemoved { user_id, .. }) => {
+                use archesai_auth::{OrganizationId, UserId};
+
+                let place = OrganizationId(event.organization_id.unwrap_or_default());
+                let (user, actor) = (UserId(user_id.0), event.actor_id.map(UserId));
+                let auth = &self.services.auth;
+                let taken = auth.take_back_api_keys(place, user, actor, event.occurred_at);
+                taken.await.map_err(Error::unavailable)?;
             }
             Ok(_) => {}
             Err(error) => return Ok(Err(error)),

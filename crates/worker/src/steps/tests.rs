@@ -1,6 +1,6 @@
 //! What a worker puts right.
 
-use std::{pin::pin, time::SystemTime};
+use std::{pin::pin, sync::LazyLock, time::SystemTime};
 
 use archesai_workflows::{
     Adapters, Clock, Definitions, Invocation, LogLevel, Outcome, Run, RunStatus, ToolSpec,
@@ -206,11 +206,17 @@ async fn the_outputs_of_a_run_are_worked_out_beside_the_reports() {
     assert_eq!(run.output.unwrap().to_string(), r#"{"x":1}"#);
 }
 
+/// A time that passes.
+fn passing() -> SystemTime {
+    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    SystemTime::UNIX_EPOCH + Duration::from_hours(1) + BEGAN.elapsed()
+}
+
 struct Wall;
 
 impl Clock for Wall {
     fn now(&self) -> SystemTime {
-        SystemTime::now()
+        passing()
     }
 }
 
@@ -227,7 +233,7 @@ impl Wake for Deaf {
 async fn timers_go_by_the_clock_and_not_by_the_looks_at_the_queue() {
     let mut world = World::new(|call| match (call.attempt, call.sleeps) {
         (1, 0) => Ok(Outcome::Sleep {
-            until: SystemTime::now() + Duration::from_millis(50),
+            until: passing() + Duration::from_millis(50),
         }),
         (1, _) => Err(ToolError::transient("busy", "later")),
         _ => echo(call),

@@ -14,7 +14,8 @@ pub struct Decision {
     pub errors: BTreeMap<StepRunId, StepError>,
     /// What to record, in this order.
     pub events: Vec<Event>,
-    /// Whether there is work for other workers, so that they are to be woken up.
+    /// Whether there is work for other workers, now or at a time they are to
+    /// know of, so that they are to be woken up.
     pub has_work: bool,
 }
 
@@ -23,7 +24,6 @@ impl Machine<'_> {
     pub fn decide(mut self) -> Decision {
         self.settle();
         let (mut updated, mut created) = (self.items, self.created);
-        let now = self.now;
         let touched = self.touched;
         let is_new = self.is_new;
         let steps = self.steps.into_iter().enumerate();
@@ -33,7 +33,8 @@ impl Machine<'_> {
         } else {
             updated.extend(steps.map(|(_, row)| row));
         }
-        let has_work = updated.iter().chain(&created).any(|row| row.is_due(now));
+        let mut changed = updated.iter().chain(&created);
+        let has_work = changed.any(|row| row.ready_at.is_some());
         Decision {
             changes: Changes {
                 run: self.run,

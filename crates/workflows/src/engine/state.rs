@@ -49,6 +49,9 @@ impl RunRow {
     }
 }
 
+/// In place of how often a tool slept: it sleeps longer than its step may take.
+pub const OVERSLEPT: u32 = 0x7fff_ffff;
+
 /// The narrow part of a step run: of a step, or of one item of its fan-out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepRow {
@@ -68,7 +71,8 @@ pub struct StepRow {
     pub attempt: u32,
     /// How many workers were lost with it.
     pub crashes: u32,
-    /// How often its tool went to sleep in this attempt.
+    /// How often its tool went to sleep in this attempt; [`OVERSLEPT`] if the
+    /// step's timeout is over before it would wake up, so that it fails when it is due.
     pub sleeps: u32,
     /// When it is due; `None` unless it is ready.
     pub ready_at: Option<SystemTime>,

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{Items, Machine, StepRow, backoff};
+use super::{Items, Machine, OVERSLEPT, StepRow, backoff};
 use crate::{
     Event, RunError, RunStatus, StepRunId, StepStatus, ToolError,
     definition::{OnError, Step},
@@ -159,10 +159,16 @@ impl Machine<'_> {
             step_run_id: row.id,
             step: row.step.clone(),
         });
-        row.sleeps = row.sleeps.saturating_add(1);
+        let timeout = self.definition.steps[at].timeout;
+        let deadline = timeout.map(|timeout| self.now + timeout);
+        let deadline = deadline.filter(|deadline| *deadline < until);
+        row.sleeps = match deadline {
+            Some(_) => OVERSLEPT,
+            None => row.sleeps.saturating_add(1),
+        };
         // The next claim belongs to the same attempt.
         row.attempt = row.attempt.saturating_sub(1);
-        self.make_ready(at, row, until);
+        self.make_ready(at, row, deadline.unwrap_or(until));
     }
 
     pub(super) fn lose(&mut self, at: usize, mut row: StepRow) {

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use super::{Actor, Adapters, Service};
 use crate::{
-    Error, Event, Json, OrganizationId, Page, Pipeline, PipelineId, Result, Slice, ToolSpec,
-    Violation,
+    Error, Event, Json, OrganizationId, Page, Pipeline, PipelineId, Result, RunId, RunStatus,
+    Slice, ToolSpec, Violation,
     definition::validate,
-    ports::{PipelineSort, Repository, Scope, Store, Transaction, Unfinished},
+    ports::{PipelineSort, Repository, RunFilter, RunSort, Scope, Store, Transaction, Unfinished},
 };
+
+/// How many runs are locked at once.
+const LOCKED: usize = 100;
 
 const MAX_NAME: usize = 200;
 const MAX_DESCRIPTION: usize = 10_000;
@@ -145,22 +148,32 @@ impl<A: Adapters> Service<A> {
         Ok(pipeline)
     }
 
-    /// Deletes a pipeline with its versions and runs; those under way stop.
+    /// Deletes a pipeline with its versions and runs; those under way are cancelled.
     ///
     /// # Errors
     ///
     /// [`Error::NotFound`].
     pub async fn delete_pipeline(&self, actor: Actor, id: PipelineId) -> Result<()> {
-        let event = Event::PipelineDeleted { pipeline_id: id };
+        let organization = actor.organization_id;
         let now = self.clock.now();
-        let event = self.recorded(actor.organization_id, Some(actor.user_id), now, event);
-        let scope = Scope::Organization(actor.organization_id);
-        let transaction = self.store.begin(scope).await?;
-        let deleted = transaction.delete_pipeline(actor.organization_id, id);
+        let transaction = self.store.begin(Scope::Organization(organization)).await?;
+        let live = live_runs(&transaction, organization, id).await?;
+        let mut events = Vec::new();
+        for runs in live.chunks(LOCKED) {
+            let states = transaction.lock_runs(runs, &[]).await?.into_iter();
+            let states = states.filter(|state| !state.run.status.is_ended());
+            events.extend(states.map(|state| Event::RunCancelled {
+                run_id: state.run.id,
+            }));
+        }
+        let deleted = transaction.delete_pipeline(organization, id);
         if !deleted.await? {
             return Err(Error::NotFound);
         }
-        transaction.record(&[event]).await?;
+        events.push(Event::PipelineDeleted { pipeline_id: id });
+        let record = |event| self.recorded(organization, Some(actor.user_id), now, event);
+        let events: Vec<_> = events.into_iter().map(record).collect();
+        transaction.record(&events).await?;
         transaction.commit().await
     }
 
@@ -205,4 +218,37 @@ impl<A: Adapters> Service<A> {
             Err(Error::Invalid(violations))
         }
     }
+}
+
+/// The runs of a pipeline that have not ended, in the order in which they are to be locked.
+async fn live_runs(
+    repository: &impl Repository,
+    organization: OrganizationId,
+    pipeline: PipelineId,
+) -> Result<Vec<(OrganizationId, RunId)>> {
+    let mut live = Vec::new();
+    for status in [RunStatus::Queued, RunStatus::Running, RunStatus::Waiting] {
+        let filter = RunFilter {
+            pipeline: Some(pipeline),
+            status: Some(status),
+        };
+        let mut slice = Slice {
+            limit: 1_000,
+            after: None,
+            sort: RunSort::CreatedAt,
+            descending: false,
+        };
+        loop {
+            let page = repository.list_runs(organization, filter, &slice).await?;
+            live.extend(page.items.iter().map(|run| (organization, run.id)));
+            slice.after = page.next;
+            if slice.after.is_none() {
+                break;
+            }
+        }
+    }
+    live.sort_unstable();
+    // One that went on meanwhile is found twice.
+    live.dedup();
+    Ok(live)
 }

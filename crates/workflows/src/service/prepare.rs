@@ -6,7 +6,7 @@ use super::{Adapters, Service, advance::Move, scope};
 use crate::{
     Cancellation, Error, Invocation, Json, Log, Outcome, Result, ToolError,
     definition::{Definition, Template},
-    engine::{Claim, StepEvent},
+    engine::{Claim, OVERSLEPT, StepEvent},
     ports::{ExpressionError, Expressions, Repository as _, Toolbox as _, Work},
     size,
 };
@@ -79,12 +79,18 @@ impl<A: Adapters> Service<A> {
         let position =
             position.ok_or_else(|| Error::unreadable("the definition lacks the step"))?;
         let timeout = definition.steps[position].timeout;
+        let timeout = timeout.unwrap_or(self.settings.step_timeout);
+        if claim.step.sleeps == OVERSLEPT {
+            let failed = self.failed(claim, ToolError::timed_out(timeout));
+            let next = self.advance_one(Move::new(claim, failed)).await?;
+            return Ok(Prepared::Ended(next));
+        }
         let event = match self.evaluate(definition, position, claim).await {
             Ok(Evaluated::Input(input)) => {
                 return Ok(Prepared::Call(Call {
                     claim: claim.clone(),
                     input,
-                    timeout: timeout.unwrap_or(self.settings.step_timeout),
+                    timeout,
                 }));
             }
             Ok(Evaluated::Items(items)) => return self.expand(claim, items).await,

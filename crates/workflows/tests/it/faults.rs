@@ -124,6 +124,39 @@ async fn an_attempt_begins_without_the_sleeps_of_the_one_before() {
 }
 
 #[tokio::test]
+async fn a_step_that_sleeps_longer_than_its_timeout_fails_when_that_is_over() {
+    let world = World::new(|call| match call.sleeps {
+        0 => Ok(Outcome::Sleep {
+            until: std::time::UNIX_EPOCH + Duration::from_secs(1_000_100),
+        }),
+        _ => Ok(Outcome::Done(Json::Null)),
+    });
+    let definition = |timeout| {
+        format!(
+            r#"{{"steps": [{{"id": "a", "tool": "do", "with": {{"value": 1}}, "timeout": "{timeout}s",
+                "retry": {{"max_attempts": 2}}}}]}}"#
+        )
+    };
+    let run = world.finish(&definition(1), "{}").await;
+    assert_eq!(run.status, RunStatus::Waiting);
+    for attempt in 1..=2 {
+        assert_eq!(world.step(run.id, "a").await.status, StepStatus::Ready);
+        assert_eq!(world.calls().len(), attempt, "each attempt sleeps");
+        world.clock.forward(Duration::from_secs(1));
+        world.drain().await;
+    }
+    let run = world.run(run.id).await;
+    assert_eq!(run.error.unwrap().code, "timed_out");
+    assert_eq!(world.step(run.id, "a").await.attempt, 2);
+    assert!(world.claim(WORKER).await.is_none());
+
+    let run = world.finish(&definition(100), "{}").await;
+    world.clock.forward(Duration::from_secs(100));
+    world.drain().await;
+    assert_eq!(world.run(run.id).await.status, RunStatus::Succeeded);
+}
+
+#[tokio::test]
 async fn attempts_are_used_up() {
     let world = World::new(|_| Err(ToolError::transient("busy", "try again")));
     let run = world.finish(ONE, "{}").await;
@@ -394,8 +427,10 @@ async fn a_deleted_pipeline_takes_its_runs_along() {
     let world = World::new(echo);
     let run = world.start(ONE, "{}").await;
     let call = world.claim_call(WORKER).await;
+    let before = world.events().await.len();
     let deleted = world.service.delete_pipeline(ME, run.pipeline_id).await;
     deleted.unwrap();
+    assert_eq!(world.events().await[before..], ["run.cancelled"]);
     let late = world.service.finish(&call, Ok(Outcome::Done(Json::Null)));
     assert!(matches!(late.await, Err(Error::LeaseLost)));
     let found = world.service.run(ORGANIZATION, run.id).await;

@@ -159,6 +159,9 @@ async fn a_sleeping_step_holds_no_worker() {
     let run = world.finish(definition, "{}").await;
     assert_eq!(run.status, RunStatus::Waiting);
     assert_eq!(world.service.heartbeat(WORKER).await.unwrap(), []);
+    assert_eq!(world.wakes(), 2, "workers are to know when it is due");
+    let due_in = world.service.due_in().await.unwrap();
+    assert_eq!(due_in, Some(Duration::from_mins(1)));
     world.clock.forward(Duration::from_mins(1));
     world.drain().await;
     let run = world.run(run.id).await;

@@ -5,7 +5,7 @@
 //! beginning, even where the client has heard part of it already, and the same
 //! event is told the same way every time.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, mem};
 
 use archesai_workflows::{Event, LogLine, RunError, RunId, RunStatus, StepRunId, StepStatus};
 use serde::Serialize;
@@ -63,6 +63,21 @@ impl Story {
     /// Whether the run had ended by the last event that was told.
     pub(super) fn ended(&self) -> bool {
         self.ended
+    }
+
+    /// Which steps end with their run, as far as they have been told of, if this event ends it:
+    /// to be told before the event itself.
+    pub(super) fn cut_short(&mut self, event: &Event) -> Vec<Told> {
+        if !matches!(event, Event::RunFailed { .. } | Event::RunCancelled { .. }) {
+            return Vec::new();
+        }
+        let mut steps: Vec<_> = mem::take(&mut self.steps).into_iter().collect();
+        steps.sort_unstable_by_key(|(id, _)| *id);
+        let told = steps.into_iter().map(|(id, current)| {
+            let Current { step, attempt } = current;
+            step_event(id, step, StepStatus::Cancelled, attempt, None)
+        });
+        told.collect()
     }
 
     /// Tells the next event; `None` if there is nothing in it for a client.
@@ -185,14 +200,7 @@ impl Story {
         if status.is_ended() {
             self.steps.remove(&id);
         }
-        Told::Step(api::StepEvent {
-            run_step_id: Uuid::from_u128(id.0),
-            id: step,
-            status: shown::step_status(status),
-            attempt,
-            items: None,
-            error,
-        })
+        step_event(id, step, status, attempt, error)
     }
 
     /// Tells a line of the log.
@@ -206,6 +214,23 @@ impl Story {
             message: line.message,
         })
     }
+}
+
+fn step_event(
+    id: StepRunId,
+    step: String,
+    status: StepStatus,
+    attempt: i64,
+    error: Option<api::StepError>,
+) -> Told {
+    Told::Step(api::StepEvent {
+        run_step_id: Uuid::from_u128(id.0),
+        id: step,
+        status: shown::step_status(status),
+        attempt,
+        items: None,
+        error,
+    })
 }
 
 #[cfg(test)]
@@ -313,6 +338,26 @@ mod tests {
         assert_eq!(data["status"], "cancelled");
         assert_eq!(data["progress"], 66.67);
         assert!(data.get("error").is_none());
+    }
+
+    #[test]
+    fn steps_that_end_with_their_run_are_told_of() {
+        let mut story = Story::new(RUN);
+        let queued = Event::RunStarted { run_id: RUN };
+        assert_eq!(story.cut_short(&queued).len(), 0);
+        tell(&mut story, started(2));
+        let cancelled = Event::RunCancelled { run_id: RUN };
+        let told = story.cut_short(&cancelled);
+        assert_eq!(
+            serde_json::to_value(&told).unwrap(),
+            json!([{
+                "run_step_id": Uuid::from_u128(2),
+                "id": "extract",
+                "status": "cancelled",
+                "attempt": 2,
+            }])
+        );
+        assert_eq!(story.cut_short(&cancelled).len(), 0);
     }
 
     #[test]

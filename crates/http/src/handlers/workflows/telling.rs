@@ -63,7 +63,9 @@ impl<A: Adapters> Telling<A> {
                     break;
                 }
                 self.position.event = event.sequence;
-                self.tell(&event);
+                if let Some(event) = parse(&event) {
+                    self.story.tell(event);
+                }
             }
         }
         self.position = position;
@@ -109,8 +111,13 @@ impl<A: Adapters> Telling<A> {
         for news in Merged::new(events, lines) {
             let told = match news {
                 News::Event(event) => {
+                    let parsed = parse(&event);
+                    // They belong to the event, and so the place stays before it until it is told.
+                    for told in parsed.iter().flat_map(|event| self.story.cut_short(event)) {
+                        write(&mut text, self.position, &told)?;
+                    }
                     self.position.event = event.sequence;
-                    self.tell(&event)
+                    parsed.and_then(|event| self.story.tell(event))
                 }
                 News::Line(line) => {
                     self.position.line = line.sequence;
@@ -124,12 +131,11 @@ impl<A: Adapters> Telling<A> {
         let over = self.story.ended() && !more;
         Ok(Round { text, more, over })
     }
+}
 
-    fn tell(&mut self, event: &LoggedEvent) -> Option<Told> {
-        // What a later version of the server records is none of this one's business.
-        let event: Event = serde_json::from_str(&event.payload).ok()?;
-        self.story.tell(event)
-    }
+/// What a later version of the server records is none of this one's business.
+fn parse(event: &LoggedEvent) -> Option<Event> {
+    serde_json::from_str(&event.payload).ok()
 }
 
 /// Writes a server-sent event. JSON as it is written here has no line breaks.
