@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::{
     pipelines::{ended, pipeline, start},
-    support::{Backends, Client, Server, program},
+    support::{Client, Server, program},
 };
 
 #[tokio::test]
@@ -293,7 +293,7 @@ async fn the_server_stops_when_told_and_ends_what_it_does() {
 #[tokio::test]
 async fn one_folder_is_for_one_server() {
     // Of the embedded database that is; processes on Postgres may share one.
-    let server = Server::part("serve", Backends::named(""), &[("EMBEDDINGS", "off")]);
+    let server = Server::embedded();
     let second = program()
         .args(["serve", "--port", "0", "--data-dir"])
         .arg(server.folder())

@@ -83,7 +83,7 @@ async fn a_client_that_pauses_for_too_long_is_told() {
 
 #[tokio::test]
 async fn a_client_that_hangs_up_leaves_nothing() {
-    let server = Server::start();
+    let server = Server::embedded();
     let ada = server.sign_up("ada").await;
     let connection = begin(&server, &ada);
     arrived(&server).await;
@@ -95,7 +95,7 @@ async fn a_client_that_hangs_up_leaves_nothing() {
 
 #[tokio::test]
 async fn a_server_that_is_killed_clears_up_when_it_starts() {
-    let mut server = Server::start();
+    let mut server = Server::embedded();
     let ada = server.sign_up("ada").await;
     let stored = json!({ "name": "kept.txt", "content": "kept" });
     ada.client.post("/v1/artifacts", stored).await.expect(201);
@@ -114,7 +114,7 @@ async fn a_server_that_is_killed_clears_up_when_it_starts() {
 
 #[tokio::test]
 async fn an_organization_that_is_deleted_takes_its_files_along() {
-    let mut server = Server::start();
+    let mut server = Server::embedded();
     let ada = server.sign_up("ada").await;
     let team = json!({ "name": "Team" });
     let team = ada.client.post("/v1/organizations", team).await.expect(201);

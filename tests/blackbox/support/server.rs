@@ -36,6 +36,12 @@ impl Server {
         Self::with(&[("EMBEDDINGS", "off")])
     }
 
+    /// Starts a server that has everything in its folder, whatever the others of this run have, for
+    /// tests that look into it.
+    pub(crate) fn embedded() -> Self {
+        Self::part("serve", Backends::named(""), &[("EMBEDDINGS", "off")])
+    }
+
     /// Starts a server with settings of the environment, named without their prefix.
     pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
         Self::part("serve", Backends::of_this_run(), settings)
