@@ -9,14 +9,25 @@ use rustls::{
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
 };
 use tokio::{
-    io::copy_bidirectional,
+    io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
     net::{TcpListener, TcpStream},
     task::{JoinHandle, JoinSet},
 };
 use tokio_rustls::TlsAcceptor;
 
-/// A proxy in front of a server. Clients speak TLS to it from the first byte, and know it under the
-/// name `localhost` only. It ends, with all connections, when it is dropped.
+/// How a client of Postgres asks for encryption (the `SSLRequest` of the protocol).
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+
+/// How clients come to speak TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Opening {
+    /// From the first byte.
+    AtOnce,
+    /// After they asked as clients of Postgres do; others are hung up on.
+    Asked,
+}
+
+/// A proxy in front of a server. Clients speak TLS to it, and know it under the name `localhost` only. It ends, with all connections, when it is dropped.
 pub struct TlsProxy {
     address: SocketAddr,
     authority: String,
@@ -24,15 +35,25 @@ pub struct TlsProxy {
 }
 
 impl TlsProxy {
-    /// Starts a proxy with a certificate of an authority that nobody else knows.
+    /// Starts a proxy with a certificate of an authority that nobody else knows. Clients speak TLS
+    /// from the first byte.
     pub async fn start(server: SocketAddr) -> Self {
+        Self::opened(server, Opening::AtOnce).await
+    }
+
+    /// The same in front of a Postgres, whose clients ask for encryption before.
+    pub async fn of_postgres(server: SocketAddr) -> Self {
+        Self::opened(server, Opening::Asked).await
+    }
+
+    async fn opened(server: SocketAddr, opening: Opening) -> Self {
         let (acceptor, authority) = identity();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let serving = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
-                connections.spawn(carry(client, acceptor.clone(), server));
+                connections.spawn(carry(client, opening, acceptor.clone(), server));
                 while connections.try_join_next().is_some() {}
             }
         });
@@ -80,7 +101,20 @@ fn identity() -> (TlsAcceptor, String) {
     (TlsAcceptor::from(Arc::new(config)), authority.pem())
 }
 
-async fn carry(client: TcpStream, acceptor: TlsAcceptor, server: SocketAddr) -> io::Result<()> {
+async fn carry(
+    mut client: TcpStream,
+    opening: Opening,
+    acceptor: TlsAcceptor,
+    server: SocketAddr,
+) -> io::Result<()> {
+    if opening == Opening::Asked {
+        let mut request = [0; SSL_REQUEST.len()];
+        client.read_exact(&mut request).await?;
+        if request != SSL_REQUEST {
+            return Ok(());
+        }
+        client.write_all(b"S").await?;
+    }
     let mut client = acceptor.accept(client).await?;
     let mut server = TcpStream::connect(server).await?;
     copy_bidirectional(&mut client, &mut server).await?;

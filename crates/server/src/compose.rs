@@ -17,25 +17,11 @@ use std::sync::Arc;
 pub use auth::AuthAdapters;
 pub(crate) use bus::Bus;
 pub use content::ContentAdapters;
-pub use infrastructure::Infrastructure;
-use infrastructure::root_certificates;
+pub use infrastructure::{Infrastructure, migrate};
 pub use organizations::OrganizationsAdapters;
 pub use workflows::WorkflowsAdapters;
 
 use crate::config::Config;
-
-/// Brings the tables up to date, and checks that the server can use them.
-///
-/// # Errors
-///
-/// If the database does not answer, or is not as it must be.
-pub async fn migrate(config: &Config) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        config.database_url.is_none() || config.database_owner_url.is_some(),
-        "set database_owner_url to the URL of the owner of the tables, who alone can change them"
-    );
-    Infrastructure::open(config).await.map(drop)
-}
 
 /// The use cases of every domain, on the adapters that the configuration names.
 #[derive(Clone)]

@@ -7,16 +7,20 @@ use archesai_crypto::System;
 use archesai_platform::system::Clock;
 use archesai_storage::{Blobs, S3Settings};
 
-use crate::{compose::root_certificates, config::Config};
+use crate::config::Config;
 
 /// How old unfinished files must be before another process takes them for left behind.
 const ABANDONED: Duration = Duration::from_hours(24);
 
 /// Opens the store: a bucket, or else a folder. If the data folder is ours alone, what is not
 /// finished in it now will never be.
-pub(super) async fn open(config: &Config, is_ours: bool) -> anyhow::Result<Blobs> {
+pub(super) async fn open(
+    config: &Config,
+    roots: Option<&String>,
+    is_ours: bool,
+) -> anyhow::Result<Blobs> {
     if let Some(url) = &config.storage_url {
-        return open_bucket(config, url).await;
+        return open_bucket(config, roots, url).await;
     }
     let files = config.data_dir.join("files");
     let blobs = Blobs::on_disk(&files).await.with_context(|| {
@@ -30,11 +34,11 @@ pub(super) async fn open(config: &Config, is_ours: bool) -> anyhow::Result<Blobs
 }
 
 /// A bucket that cannot be used stops the start; one that does not answer at the moment does not.
-async fn open_bucket(config: &Config, url: &str) -> anyhow::Result<Blobs> {
+async fn open_bucket(config: &Config, roots: Option<&String>, url: &str) -> anyhow::Result<Blobs> {
     let settings = S3Settings {
         endpoint: config.storage_endpoint.clone(),
         region: config.storage_region.clone(),
-        root_certificates: root_certificates(config)?,
+        root_certificates: roots.cloned(),
         ..S3Settings::new(
             url,
             config.storage_access_key_id.clone(),

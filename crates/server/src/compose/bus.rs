@@ -9,7 +9,7 @@ use archesai_postgres::{EventNotices, WakeupNotices};
 use archesai_redis::{Redis, RedisEvents, RedisWakeups};
 
 use crate::{
-    compose::{database::Database, root_certificates},
+    compose::database::Database,
     config::{Carrier, Config},
     erased::platform::{AnyPublisher, AnySubscriber, AnyWake},
 };
@@ -74,12 +74,13 @@ impl Bus {
     /// If a setting is not usable. That something does not answer is none: it is waited for.
     pub(crate) async fn open(
         config: &Config,
+        roots: Option<&String>,
         database: &Database,
         redis: Option<&Redis>,
     ) -> anyhow::Result<Self> {
         match config.events {
-            Carrier::Nats => Self::nats(config).await,
-            Carrier::Auto if config.nats_url.is_some() => Self::nats(config).await,
+            Carrier::Nats => Self::nats(config, roots).await,
+            Carrier::Auto if config.nats_url.is_some() => Self::nats(config, roots).await,
             Carrier::Redis => Self::redis(redis),
             Carrier::Auto if redis.is_some() => Self::redis(redis),
             Carrier::Postgres => Self::postgres(database),
@@ -108,11 +109,11 @@ impl Bus {
         Ok(Self::Redis(lines))
     }
 
-    async fn nats(config: &Config) -> anyhow::Result<Self> {
+    async fn nats(config: &Config, roots: Option<&String>) -> anyhow::Result<Self> {
         let url = config.nats_url.as_ref();
         let settings = archesai_nats::Settings {
             prefix: config.namespace.clone(),
-            root_certificates: root_certificates(config)?,
+            root_certificates: roots.cloned(),
             ..archesai_nats::Settings::new(url.context("events = nats needs nats_url")?)
         };
         let nats = Nats::connect(settings).await;

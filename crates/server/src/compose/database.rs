@@ -6,7 +6,6 @@ use archesai_http::erased::{AnyHistory, AnyIdempotencyKeys};
 use archesai_platform::gauges::{Backlog, Connections};
 
 use crate::{
-    compose::root_certificates,
     config::Config,
     erased::{
         auth, content, organizations,
@@ -39,13 +38,13 @@ impl Database {
     /// # Errors
     ///
     /// If it does not answer, or is not as it must be.
-    pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
-        let Some(server) = postgres(config, config.database_url.as_ref())? else {
+    pub(crate) async fn open(config: &Config, roots: Option<&String>) -> anyhow::Result<Self> {
+        let Some(server) = postgres(config, roots, config.database_url.as_ref()) else {
             let path = config.data_dir.join("archesai.db");
             let database = archesai_sqlite::Database::open(&path, config.database_readers);
             return Ok(Self::Sqlite(database.await?));
         };
-        if let Some(owner) = postgres(config, config.database_owner_url.as_ref())? {
+        if let Some(owner) = postgres(config, roots, config.database_owner_url.as_ref()) {
             archesai_postgres::Database::migrate(&owner, &server).await?;
         }
         Ok(Self::Postgres(
@@ -113,16 +112,14 @@ impl Database {
 /// How a Postgres is reached at a URL, if there is one.
 fn postgres(
     config: &Config,
+    roots: Option<&String>,
     url: Option<&String>,
-) -> anyhow::Result<Option<archesai_postgres::Settings>> {
-    let Some(url) = url else {
-        return Ok(None);
-    };
-    Ok(Some(archesai_postgres::Settings {
-        root_certificates: root_certificates(config)?,
+) -> Option<archesai_postgres::Settings> {
+    Some(archesai_postgres::Settings {
+        root_certificates: roots.cloned(),
         max_connections: config.database_max_connections,
         idle_connections: config.database_idle_connections,
         lifetime: config.database_connection_lifetime,
-        ..archesai_postgres::Settings::new(url)
-    }))
+        ..archesai_postgres::Settings::new(url?)
+    })
 }

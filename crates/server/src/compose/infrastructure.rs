@@ -41,17 +41,15 @@ impl Infrastructure {
     ///
     /// If the data folder cannot be written, or a back end is not as it must be.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
-        let folder = match config.database_url {
-            Some(_) => None,
-            None => Some(take_folder(config)?),
-        };
+        let roots = root_certificates(config)?;
+        let folder = take_folder(config)?;
         let vault = AesVault::new(&find_master_key(config)?);
-        let blobs = blobs::open(config, folder.is_some()).await?;
-        let database = Database::open(config).await?;
-        let redis = connect_redis(config).await?;
+        let blobs = blobs::open(config, roots.as_ref(), folder.is_some()).await?;
+        let database = Database::open(config, roots.as_ref()).await?;
+        let redis = connect_redis(config, roots.as_ref()).await?;
         Ok(Self {
             _folder: folder,
-            bus: Bus::open(config, &database, redis.as_ref()).await?,
+            bus: Bus::open(config, roots.as_ref(), &database, redis.as_ref()).await?,
             database,
             caches: Caches::new(config, redis.as_ref())?,
             redis,
@@ -83,25 +81,44 @@ impl Infrastructure {
     }
 }
 
-/// Makes sure that no other process uses the data folder.
-fn take_folder(config: &Config) -> anyhow::Result<FolderLock> {
+/// Brings the tables up to date, and checks that the server can use them.
+///
+/// # Errors
+///
+/// If the database does not answer, or is not as it must be.
+pub async fn migrate(config: &Config) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        config.database_url.is_none() || config.database_owner_url.is_some(),
+        "set database_owner_url to the URL of the owner of the tables, who alone can change them"
+    );
+    let _folder = take_folder(config)?;
+    let roots = root_certificates(config)?;
+    Database::open(config, roots.as_ref()).await.map(drop)
+}
+
+/// Makes sure that no other process uses the data folder, if the database is in it.
+fn take_folder(config: &Config) -> anyhow::Result<Option<FolderLock>> {
+    if config.database_url.is_some() {
+        return Ok(None);
+    }
     let folder = config.data_dir.display();
     let lock = archesai_storage::take_folder(&config.data_dir).with_context(|| {
         format!("the data folder {folder} cannot be made; set data_dir to one that can")
     })?;
-    lock.with_context(|| {
+    let lock = lock.with_context(|| {
         format!("another archesai uses the data folder {folder}; stop it, or set data_dir")
-    })
+    });
+    lock.map(Some)
 }
 
 /// Connects to Redis, if there is to be one. It may be gone: nothing depends on it.
-async fn connect_redis(config: &Config) -> anyhow::Result<Option<Redis>> {
+async fn connect_redis(config: &Config, roots: Option<&String>) -> anyhow::Result<Option<Redis>> {
     let Some(url) = &config.redis_url else {
         return Ok(None);
     };
     let settings = archesai_redis::Settings {
         prefix: config.namespace.clone(),
-        root_certificates: root_certificates(config)?,
+        root_certificates: roots.cloned(),
         ..archesai_redis::Settings::new(url, System.next())
     };
     let redis = Redis::connect(settings).await;
@@ -109,7 +126,7 @@ async fn connect_redis(config: &Config) -> anyhow::Result<Option<Redis>> {
 }
 
 /// The certificates that vouch for back ends, in place of those this machine trusts.
-pub(super) fn root_certificates(config: &Config) -> anyhow::Result<Option<String>> {
+fn root_certificates(config: &Config) -> anyhow::Result<Option<String>> {
     let Some(path) = &config.root_certificates else {
         return Ok(None);
     };
