@@ -15,7 +15,6 @@ mod workflows;
 use std::sync::Arc;
 
 pub use auth::AuthAdapters;
-pub(crate) use bus::Bus;
 pub use content::ContentAdapters;
 pub use infrastructure::{Infrastructure, migrate};
 pub use organizations::OrganizationsAdapters;

@@ -7,7 +7,7 @@ mod ready;
 mod scrape;
 mod shutdown;
 
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use actix_web::{HttpServer, middleware::from_fn, web};
 use anyhow::Context;
@@ -38,6 +38,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How late the clock is that the framework measures the heads of requests by: a
 /// limit within it would refuse every one.
 const LATE: Duration = Duration::from_millis(500);
+
+/// How many connections may wait to be accepted. Of one that finds no place the client hears nothing,
+/// and tries again after a second.
+const BACKLOG: u32 = 4096;
 
 /// The application over the adapters of this server.
 type Application = App<AuthAdapters, OrganizationsAdapters, WorkflowsAdapters, ContentAdapters>;
@@ -74,8 +78,6 @@ pub async fn serve(config: Config, part: Part) -> anyhow::Result<()> {
     let infrastructure = Arc::new(Infrastructure::open(&config).await?);
     let services = Services::compose(&config, &infrastructure).await?;
     let signals = Signals::listen()?;
-    let listener = listen(&config)?;
-    let address = listener.local_addr()?;
     let stop = Stop::new();
     let ready = Arc::new(Ready::new(Arc::clone(&infrastructure), stop.clone()));
     let (log, subscriber) = (
@@ -83,7 +85,6 @@ pub async fn serve(config: Config, part: Part) -> anyhow::Result<()> {
         infrastructure.bus.subscriber(),
     );
     let live = Arc::new(Live::start(log, &subscriber, MAX_WATCHERS));
-    let background = Background::start(part, &stop, &config, &services, &infrastructure);
     let system = handlers::System {
         readiness: ready,
         metrics: Arc::new(Scrape::new(counts, infrastructure.clone())),
@@ -110,8 +111,12 @@ pub async fn serve(config: Config, part: Part) -> anyhow::Result<()> {
     .client_request_timeout(config.idle_timeout + LATE)
     .shutdown_timeout(config.shutdown_timeout.as_secs())
     .disable_signals()
-    .listen(listener)?
-    .run();
+    .backlog(BACKLOG)
+    .bind((config.host, config.port))
+    .with_context(|| cannot_listen(&config))?;
+    let address = server.addrs().first().copied().context("no address")?;
+    let background = Background::start(part, &stop, &config, &services, &infrastructure);
+    let server = server.run();
     greet(&config, part, &address.to_string());
     let handle = server.handle();
     let watching = signals.then(config.shutdown_delay, stop, live, handle);
@@ -123,12 +128,9 @@ pub async fn serve(config: Config, part: Part) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn listen(config: &Config) -> anyhow::Result<TcpListener> {
-    let address = (config.host, config.port);
-    TcpListener::bind(address).with_context(|| {
-        let (host, port) = address;
-        format!("cannot listen on {host}:{port}; set `port` to another, or 0 for a free one")
-    })
+fn cannot_listen(config: &Config) -> String {
+    let (host, port) = (config.host, config.port);
+    format!("cannot listen on {host}:{port}; set `port` to another, or 0 for a free one")
 }
 
 fn api(

@@ -63,7 +63,7 @@ impl Background {
             self.last_stop.clone(),
         );
         let forgetting = Forgetting::new(services, infrastructure);
-        let forgetting = forgetting.run(&infrastructure.bus, self.last_stop.clone());
+        let forgetting = forgetting.run(self.last_stop.clone());
         self.last.push(watched("herald", herald));
         self.last.push(watched("forgetting", forgetting));
     }

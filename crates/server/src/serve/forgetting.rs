@@ -1,22 +1,22 @@
 //! What this node remembers of what others change. It forgets it when it hears of it, and believes
 //! nothing while it does not hear.
 //!
-//! It hears from the event log itself, which is where whoever changes something says so. What
-//! comes over the bus only says when to look; without it, it looks several times a second.
+//! It hears from the event log itself, which is where whoever changes something says so, and looks
+//! several times a second: so it depends on no broker.
 
 use std::time::{Duration, Instant};
 
 use archesai_memory::Freshness;
 use archesai_platform::{
     Result,
-    events::{Changes, LoggedEvent, Mark, Subscriber, Subscription},
+    events::{Changes, LoggedEvent, Mark},
 };
 use archesai_worker::Stop;
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    compose::{Bus, Infrastructure, Services},
-    erased::platform::{AnyChanges, AnySubscription},
+    compose::{Infrastructure, Services},
+    erased::platform::AnyChanges,
 };
 
 /// The kinds of things that are remembered.
@@ -26,7 +26,7 @@ const KINDS: [&str; 5] = ["user", "session", "api_key", "member", "artifact"];
 /// later than that.
 const BELIEVED: Duration = Duration::from_secs(1);
 
-/// How often to look when nobody says that there is something to see.
+/// How often to look.
 const RHYTHM: Duration = Duration::from_millis(250);
 
 /// Forgets what others change.
@@ -46,12 +46,7 @@ impl Forgetting {
     }
 
     /// Looks until it is stopped.
-    pub(super) fn run(self, bus: &Bus, stop: Stop) -> impl Future<Output = ()> + Send + use<> {
-        let hints = bus.subscriber().subscribe();
-        self.look_on(hints, stop)
-    }
-
-    async fn look_on(self, mut hints: AnySubscription, stop: Stop) {
+    pub(super) async fn run(self, stop: Stop) {
         let mut mark = None;
         while !stop.is_cancelled() {
             let began = Instant::now();
@@ -69,7 +64,6 @@ impl Forgetting {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = sleep(RHYTHM) => {}
-                () = hint(&mut hints) => {}
             }
         }
     }
@@ -134,16 +128,6 @@ impl Forgetting {
         let place = OrganizationId(event.organization_id.unwrap_or_default());
         let artifact = ArtifactId(event.aggregate_id);
         self.services.content.forget_artifact(place, artifact).await;
-    }
-}
-
-/// Waits until there is something to see.
-async fn hint(hints: &mut AnySubscription) {
-    // That some were missed is a reason to look, too.
-    while let Some(event) = hints.next().await {
-        if KINDS.contains(&event.aggregate_kind.as_str()) {
-            return;
-        }
     }
 }
 
