@@ -19,5 +19,7 @@ CREATE DATABASE archesai_template OWNER archesai_owner IS_TEMPLATE true;
 -- Only a superuser may create the extension, in every database.
 \connect archesai
 CREATE EXTENSION vector;
+-- For tests: a replica that lags.
+GRANT EXECUTE ON FUNCTION pg_wal_replay_pause(), pg_wal_replay_resume() TO archesai_owner;
 \connect archesai_template
 CREATE EXTENSION vector;

@@ -6,6 +6,7 @@
     reason = "tests stand outside the system, and fail loudly"
 )]
 
+mod audit;
 mod auth;
 mod authorization;
 mod bad_input;
@@ -16,6 +17,7 @@ mod documents;
 mod durability;
 mod hostile;
 mod idempotency;
+mod keys;
 mod lists;
 mod matrix;
 mod nodes;
@@ -25,9 +27,12 @@ mod overload;
 mod pipelines;
 mod probes;
 mod providers;
+mod refusals;
+mod replicas;
 mod shutdown;
 mod support;
 mod tenancy;
 mod tour;
 mod uploads;
+mod usage;
 mod versions;

@@ -189,3 +189,31 @@ async fn a_worker_that_is_killed_is_followed_by_the_other() {
         }
     }
 }
+
+/// A session that was asked for before is not looked up again, as long as nothing happens to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_known_without_the_database() {
+    const REQUESTS: u64 = 1_000;
+    let server = Server::part("api", Backends::named("postgres"), &[("EMBEDDINGS", "off")]);
+    let ada = server.sign_up("ada").await;
+    ada.client.get("/v1/users/me").await.expect(200);
+    let before = questions(&server).await;
+    for _ in 0..REQUESTS {
+        ada.client.get("/v1/users/me").await.expect(200);
+    }
+    // It looks at the log meanwhile, several times a second.
+    let asked = questions(&server).await - before;
+    assert!(asked < REQUESTS / 4, "{asked} questions");
+}
+
+/// How often a connection to the database was taken.
+async fn questions(server: &Server) -> u64 {
+    let metrics = server.guest().get("/metrics").await;
+    metrics.expect(200);
+    let text = String::from_utf8(metrics.bytes).unwrap();
+    let counts = text
+        .lines()
+        .filter(|line| line.starts_with("archesai_database_wait_seconds_count"));
+    let count = |line: &str| line.rsplit(' ').next()?.parse::<u64>().ok();
+    counts.filter_map(count).sum()
+}

@@ -8,6 +8,7 @@ use std::{
 
 use archesai_conformance::fault_proxy::{Fault, FaultProxy};
 use serde_json::{Value, json};
+use tokio::time::interval;
 
 use crate::{
     pipelines::{ended, pipeline, start},
@@ -159,7 +160,8 @@ async fn without_its_storage_a_server_says_so_and_recovers() {
 /// twice can be told by its identity.
 #[tokio::test(flavor = "multi_thread")]
 async fn events_wait_for_their_broker() {
-    const WRITES: usize = 1_000;
+    const WRITES: u32 = 1_000;
+    const OUTAGE: Duration = Duration::from_mins(1);
     let backends = Backends::named("postgres,nats");
     let namespace = backends.setting("NAMESPACE").to_owned();
     let broker = backends.setting("NATS_URL").to_owned();
@@ -168,7 +170,9 @@ async fn events_wait_for_their_broker() {
     let server = Server::part("serve", backends, &[("EMBEDDINGS", "off")]);
     let ada = server.sign_up("ada").await;
     proxy.set(Fault::Refuse).await;
+    let mut pace = interval(OUTAGE / WRITES);
     for number in 0..WRITES {
+        pace.tick().await;
         let name = format!("label {number}");
         let made = ada.client.post("/v1/labels", json!({ "name": name })).await;
         made.expect(201);
@@ -188,7 +192,7 @@ async fn events_wait_for_their_broker() {
                 made.insert(message.headers.get("ce-id").unwrap().to_string());
             }
         }
-        (made.len() == WRITES).then_some(())
+        (made.len() == WRITES as usize).then_some(())
     };
     eventually(Duration::from_secs(30), all).await;
 }

@@ -63,6 +63,13 @@ fn tries(things: &Things) -> Vec<(Try, String)> {
         organization,
     );
     add(
+        "get_usage",
+        get.clone(),
+        "/v1/organizations/{}/usage",
+        None,
+        organization,
+    );
+    add(
         "list_members",
         get.clone(),
         "/v1/organizations/{}/members",

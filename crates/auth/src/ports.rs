@@ -172,8 +172,15 @@ pub trait Repository: Send + Sync + 'static {
         id: ApiKeyId,
     ) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Adds a signing key, its private part sealed.
+    /// Adds a signing key, its private part sealed, unless there is one of that identity.
     fn insert_signing_key(&self, key: &SigningKey) -> impl Future<Output = Result<()>> + Send;
+
+    /// Replaces the private part of a signing key by the same, sealed anew.
+    fn reseal_signing_key(
+        &self,
+        id: SigningKeyId,
+        sealed_private_key: &[u8],
+    ) -> impl Future<Output = Result<()>> + Send;
 
     /// Every signing key, oldest first.
     fn list_signing_keys(&self) -> impl Future<Output = Result<Vec<SigningKey>>> + Send;
@@ -205,7 +212,7 @@ pub struct SigningKey {
     pub id: SigningKeyId,
     /// The public part: the 32 bytes of an Ed25519 key (RFC 8032).
     pub public_key: Vec<u8>,
-    /// The private part, encrypted under the key-encryption key.
+    /// The private part, encrypted.
     pub sealed_private_key: Vec<u8>,
     /// When it was made.
     pub created_at: SystemTime,

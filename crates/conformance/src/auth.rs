@@ -387,12 +387,25 @@ async fn signing_keys_are_listed_oldest_first(store: &impl Store) {
     let (young, old) = (key(2), key(1));
     store.insert_signing_key(&young).await.unwrap();
     store.insert_signing_key(&old).await.unwrap();
-    let keys = store.list_signing_keys().await.unwrap();
-    let ours: Vec<_> = keys
-        .into_iter()
-        .filter(|key| [young.id, old.id].contains(&key.id))
-        .collect();
-    assert_eq!(ours, vec![old, young]);
+    let ours = async || {
+        let mut keys = store.list_signing_keys().await.unwrap();
+        keys.retain(|key| [young.id, old.id].contains(&key.id));
+        keys
+    };
+    assert_eq!(ours().await, [old.clone(), young.clone()]);
+    let same = SigningKey {
+        public_key: vec![4; 32],
+        ..old.clone()
+    };
+    store.insert_signing_key(&same).await.unwrap();
+    assert_eq!(ours().await, [old.clone(), young.clone()]);
+    let resealed = SigningKey {
+        sealed_private_key: vec![3; 61],
+        ..young.clone()
+    };
+    let sealed = &resealed.sealed_private_key;
+    store.reseal_signing_key(young.id, sealed).await.unwrap();
+    assert_eq!(ours().await, [old.clone(), resealed]);
 }
 
 async fn a_committed_transaction_is_seen_and_a_dropped_one_is_not(store: &impl Store) {

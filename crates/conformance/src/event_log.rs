@@ -1,12 +1,15 @@
 //! What the event log promises those who publish it, and those who follow it.
 
+pub mod chains;
+pub mod relays;
+
 use std::{
     collections::BTreeMap,
     time::{Duration, SystemTime},
 };
 
 use archesai_auth::{Event, Recorded, UserId, ports::Repository};
-use archesai_platform::events::{Changes, Mark, Outbox};
+use archesai_platform::events::{Changes, Mark, Outbox, Piece};
 use tokio::time::{sleep, timeout};
 
 use crate::fresh;
@@ -78,11 +81,51 @@ pub async fn following_suite<S: Changes + Repository>(store: &S) {
     store.record(&last).await.unwrap();
     let (told, _) = since(store, after, &["user"]).await;
     assert_eq!(told, [(bob, last.id)]);
+    in_pieces(store).await;
+}
+
+/// However large the pieces are, each event is told once. What comes to light between two of them is
+/// told too.
+async fn in_pieces<S: Changes + Repository>(store: &S) {
+    for limit in 1..=4 {
+        let mut mark = store.mark().await.unwrap();
+        let mut expected = Vec::new();
+        let mut told = Vec::new();
+        for round in 0..7 {
+            // Two at a time at first, so that more and more is left to be told.
+            for _ in 0..2 * u32::from(round < 3) {
+                let event = registered(fresh());
+                store.record(&event).await.unwrap();
+                expected.push(event.id);
+            }
+            let piece = store.since(mark, &["user"], limit).await.unwrap();
+            assert!(piece.events.len() <= limit as usize);
+            assert!(piece.is_last || piece.events.len() == limit as usize);
+            told.extend(piece.events.iter().map(|event| event.id));
+            mark = piece.mark;
+        }
+        told.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(told, expected, "in pieces of {limit}");
+    }
+    // From the very beginning everything is told, in however many pieces.
+    let all = store.since(Mark::default(), &["user"], u32::MAX).await;
+    let all = all.unwrap().events.len();
+    let (mut mark, mut told) = (Mark::default(), 0);
+    loop {
+        let piece = store.since(mark, &["user"], 2).await.unwrap();
+        told += piece.events.len();
+        mark = piece.mark;
+        if piece.is_last {
+            break;
+        }
+    }
+    assert_eq!(told, all);
 }
 
 /// To what something happened, and the events, since a mark.
 async fn since(log: &impl Changes, mark: Mark, kinds: &[&str]) -> (Vec<(u128, u128)>, Mark) {
-    let (events, mark) = log.since(mark, kinds).await.unwrap();
+    let Piece { events, mark, .. } = log.since(mark, kinds, 100).await.unwrap();
     let told = events.iter().map(|event| (event.aggregate_id, event.id));
     (told.collect(), mark)
 }

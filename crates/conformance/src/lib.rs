@@ -14,6 +14,7 @@ pub mod auth;
 pub mod blobs;
 pub mod caches;
 pub mod content;
+pub mod data_keys;
 pub mod event_log;
 pub mod fakes;
 pub mod fault_proxy;

@@ -2,6 +2,7 @@
 
 pub mod program;
 pub mod races;
+pub mod usage;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

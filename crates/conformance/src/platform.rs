@@ -11,7 +11,7 @@ use archesai_platform::{
     limits::{Quota, RateLimiter},
 };
 
-use crate::fresh;
+use crate::{event_log::chains::extension, fresh};
 
 fn time(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds)
@@ -186,9 +186,9 @@ pub async fn event_log_suite(log: &(impl Outbox + History)) {
     assert_eq!(log.unpublished(&none, 1).await.unwrap(), events[..1]);
     let known = BTreeSet::from([events[0].sequence]);
     assert_eq!(log.unpublished(&known, 1).await.unwrap(), events[1..2]);
-    let first = &events[0];
-    for _ in 0..2 {
-        log.mark_published(&[first.sequence]).await.unwrap();
+    let extension = extension(log, &events[..1]).await;
+    for is_new in [true, false] {
+        assert_eq!(log.mark_published(&extension).await.unwrap(), is_new);
         assert_eq!(log.unpublished(&none, 100).await.unwrap(), events[1..]);
     }
     for event in events

@@ -1,7 +1,9 @@
 //! Where the real servers are that tests talk to.
 
+mod replica;
 pub mod scratch;
 
+pub use replica::Replica;
 pub use scratch::Scratch;
 
 /// What an environment variable says that `cargo xtask test` sets, such as

@@ -223,6 +223,8 @@ pub enum Event {
         name: String,
         /// Its labels.
         labels: Vec<String>,
+        /// How many bytes it has.
+        bytes: i64,
     },
     /// An artifact's name, metadata or labels were changed.
     #[serde(rename = "artifact.updated")]
@@ -263,6 +265,8 @@ pub enum Event {
     ArtifactDeleted {
         /// The artifact.
         artifact_id: ArtifactId,
+        /// How many bytes it had.
+        bytes: i64,
     },
     /// A label was made.
     #[serde(rename = "label.created")]

@@ -62,13 +62,13 @@ pub trait Repository: Send + Sync + 'static {
         artifact: &Artifact,
     ) -> impl Future<Output = Result<()>> + Send;
 
-    /// Deletes an artifact with its text and passages, and answers the key of its bytes;
+    /// Deletes an artifact with its text and passages, and answers which bytes it leaves;
     /// `None` if there is no such artifact.
     fn delete_artifact(
         &self,
         organization: OrganizationId,
         id: ArtifactId,
-    ) -> impl Future<Output = Result<Option<String>>> + Send;
+    ) -> impl Future<Output = Result<Option<Leftover>>> + Send;
 
     /// The text that was extracted from an artifact; `None` until there is one.
     fn find_text(
@@ -292,6 +292,9 @@ pub trait Repository: Send + Sync + 'static {
     /// fewer only if there are fewer passages that meet the filter and have an
     /// embedding of the model. An approximate index may miss 1 in 20 of the
     /// true ones, and must not miss more.
+    ///
+    /// It may lag: what was committed in the last seconds may be missed, or found
+    /// although it was deleted. In a transaction it does not.
     fn search_semantic(
         &self,
         organization: OrganizationId,
@@ -309,6 +312,8 @@ pub trait Repository: Send + Sync + 'static {
     /// It must not be able to fail or to reach the query language of the
     /// database: whatever is no word divides words. Words past the first 64 may
     /// be left out of account. Without a word there is no hit.
+    ///
+    /// It may lag, as [`search_semantic`](Self::search_semantic) may.
     fn search_keyword(
         &self,
         organization: OrganizationId,
@@ -464,6 +469,17 @@ pub trait BlobWriter: Send + 'static {
 pub trait BlobReader: Send + 'static {
     /// The next bytes, not empty; `None` at the end.
     fn next(&mut self) -> impl Future<Output = Result<Option<Vec<u8>>>> + Send;
+}
+
+/// The bytes of an artifact that was deleted, which are still stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    /// Their key.
+    pub blob_key: String,
+    /// How many they are.
+    pub size: u64,
+    /// The version of the artifact.
+    pub version: u64,
 }
 
 /// What was stored.

@@ -108,6 +108,11 @@ impl<A: Adapters> fmt::Debug for Service<A> {
     }
 }
 
+/// A size as events tell it.
+fn told(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
 /// An open transaction of the store in use.
 type Open<A> = <<A as Adapters>::Store as Store>::Transaction;
 

@@ -21,6 +21,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
+use crate::system::random;
+
 /// How many tokens are remembered as good.
 const REMEMBERED: u64 = 100_000;
 
@@ -59,9 +61,9 @@ impl JwtTokens {
         created_at: SystemTime,
         vault: &dyn Vault,
     ) -> Result<SigningKey> {
-        let pair = KeyPair::from_bytes(&crate::master_key());
+        let pair = KeyPair::from_bytes(&random());
         let sealed = vault
-            .seal(&id.0.to_be_bytes(), pair.as_bytes())
+            .seal(&context(id), pair.as_bytes())
             .map_err(Error::unavailable)?;
         Ok(SigningKey {
             id,
@@ -71,12 +73,24 @@ impl JwtTokens {
         })
     }
 
+    /// Seals the private part of a key anew, as the vault seals now.
+    ///
+    /// # Errors
+    ///
+    /// If the vault fails, or the key does not open.
+    pub async fn reseal(key: &SigningKey, vault: &dyn Vault) -> Result<Vec<u8>> {
+        let context = context(key.id);
+        let plain = vault.open(&context, &key.sealed_private_key).await;
+        let sealed = plain.and_then(|plain| vault.seal(&context, &plain));
+        sealed.map_err(Error::unavailable)
+    }
+
     /// Uses keys, oldest first, for tokens of an issuer to an audience.
     ///
     /// # Errors
     ///
-    /// If there is no key, or the newest does not open under the vault's master key.
-    pub fn new(
+    /// If there is no key, or the newest does not open.
+    pub async fn new(
         keys: &[SigningKey],
         vault: &dyn Vault,
         issuer: &str,
@@ -95,7 +109,7 @@ impl JwtTokens {
             (key.id.to_string(), decoding)
         };
         Ok(Self {
-            newest: (newest.id, open(newest, vault)?),
+            newest: (newest.id, open(newest, vault).await?),
             keys: keys.iter().map(decoding).collect(),
             public: keys
                 .iter()
@@ -144,10 +158,15 @@ impl AccessTokens for JwtTokens {
     }
 }
 
-fn open(key: &SigningKey, vault: &dyn Vault) -> Result<EncodingKey> {
-    let secret = vault
-        .open(&key.id.0.to_be_bytes(), &key.sealed_private_key)
-        .map_err(Error::unavailable)?;
+/// What the private part of a key is sealed for.
+fn context(id: SigningKeyId) -> [u8; 16] {
+    id.0.to_be_bytes()
+}
+
+async fn open(key: &SigningKey, vault: &dyn Vault) -> Result<EncodingKey> {
+    let context = context(key.id);
+    let secret = vault.open(&context, &key.sealed_private_key).await;
+    let secret = secret.map_err(Error::unavailable)?;
     let secret = secret
         .try_into()
         .map_err(|_| Error::unavailable(KeyError("a signing key has 32 bytes")))?;
@@ -162,11 +181,12 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use archesai_auth::{
-        Claims, Email, OrganizationId, SessionId, SigningKeyId, UserId, ports::AccessTokens,
+        Claims, Email, OrganizationId, SessionId, SigningKeyId, UserId,
+        ports::{AccessTokens, SigningKey},
     };
 
     use super::JwtTokens;
-    use crate::{AesVault, master_key};
+    use crate::vault::tests::vault;
 
     fn claims() -> Claims {
         Claims {
@@ -185,21 +205,39 @@ mod tests {
         }
     }
 
-    fn tokens(issuer: &str) -> JwtTokens {
-        let vault = AesVault::new(&master_key());
+    async fn tokens(issuer: &str) -> JwtTokens {
+        let vault = vault().await;
         let key = JwtTokens::generate(SigningKeyId(7), UNIX_EPOCH, &vault).unwrap();
-        JwtTokens::new(&[key], &vault, issuer, "a").unwrap()
+        JwtTokens::new(&[key], &vault, issuer, "a").await.unwrap()
     }
 
-    #[test]
-    fn a_token_is_good_between_its_times_and_for_its_issuer() {
+    #[tokio::test]
+    async fn a_key_that_is_sealed_anew_signs_the_same() {
+        let vault = vault().await;
+        let key = JwtTokens::generate(SigningKeyId(7), UNIX_EPOCH, &vault).unwrap();
+        let at = UNIX_EPOCH + Duration::from_mins(25);
+        vault.rotate().await.unwrap();
+        let resealed = SigningKey {
+            sealed_private_key: JwtTokens::reseal(&key, &vault).await.unwrap(),
+            ..key.clone()
+        };
+        assert_ne!(resealed.sealed_private_key, key.sealed_private_key);
+        let before = JwtTokens::new(&[key], &vault, "i", "a").await.unwrap();
+        let after = JwtTokens::new(&[resealed], &vault, "i", "a").await;
+        let token = after.unwrap().sign(&claims()).unwrap();
+        assert_eq!(before.verify(&token, at).unwrap(), claims());
+    }
+
+    #[tokio::test]
+    async fn a_token_is_good_between_its_times_and_for_its_issuer() {
         let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
-        let tokens = tokens("i");
+        let tokens = tokens("i").await;
         let token = tokens.sign(&claims()).unwrap();
         assert_eq!(tokens.verify(&token, at(1_500)).unwrap(), claims());
         assert!(tokens.verify(&token, at(2_000)).is_err());
         assert!(tokens.verify(&token, at(900)).is_err());
-        assert!(self::tokens("i").verify(&token, at(1_500)).is_err());
+        let others = self::tokens("i").await;
+        assert!(others.verify(&token, at(1_500)).is_err());
         let mut other = token.clone();
         other.replace_range(token.len() - 5..token.len() - 4, "_");
         assert!(tokens.verify(&other, at(1_500)).is_err() || other == token);

@@ -13,4 +13,4 @@ pub use access_tokens::{JwtTokens, KeyError};
 pub use opaque_tokens::RandomTokens;
 pub use passwords::Argon2Passwords;
 pub use system::System;
-pub use vault::{AesVault, MASTER_KEY_LENGTH, master_key};
+pub use vault::{AesVault, MasterKey, MasterKeys, VaultError};

@@ -1,21 +1,16 @@
 //! Opaque tokens: 256 random bits in URL-safe characters, kept as their SHA-256.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use rand::Rng;
 use sha2::{Digest, Sha256};
+
+use crate::system::random;
 
 /// Tokens from the operating system's randomness.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RandomTokens;
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "secrets are the business of this crate"
-)]
 fn generate(prefix: &str) -> String {
-    let mut bytes = [0; 32];
-    rand::rng().fill_bytes(&mut bytes);
-    format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes))
+    format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random::<32>()))
 }
 
 fn digest(token: &str) -> [u8; 32] {

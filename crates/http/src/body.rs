@@ -14,6 +14,7 @@ use crate::{
     Fault, Problem, Settings,
     room::Space,
     strict::{self, Limits, Refused},
+    wording,
 };
 
 /// How many values a body may have.
@@ -149,7 +150,7 @@ pub(crate) fn mistyped<E: std::fmt::Display>(
         pointer.extend(["/", &escape(field)]);
         return Problem::fault(pointer, "is required");
     }
-    Problem::fault(pointer, detail)
+    Problem::fault(pointer, wording::reworded(&detail))
 }
 
 /// The JSON pointer to a member of the body.

@@ -52,11 +52,32 @@ impl<A: AuthAdapters, O: OrganizationsAdapters> Identities
     }
 }
 
-/// Whether what the server depends on can be reached.
+/// Whether what the server stands on can be reached.
 #[async_trait]
 pub trait Readiness: Send + Sync {
-    /// Each dependency by name, and what is wrong with it if anything is.
-    async fn check(&self) -> Vec<(&'static str, Option<String>)>;
+    /// How each thing is.
+    async fn check(&self) -> Vec<Check>;
+}
+
+/// How something is that the server stands on.
+pub struct Check {
+    /// What it is.
+    pub name: String,
+    /// What is wrong with it, if something is.
+    pub fault: Option<String>,
+    /// Whether the server cannot do its work without it.
+    pub is_needed: bool,
+}
+
+impl Check {
+    /// Something that the server cannot do without.
+    pub fn needed(name: &str, fault: Option<&str>) -> Self {
+        Self {
+            name: name.to_owned(),
+            fault: fault.map(ToOwned::to_owned),
+            is_needed: true,
+        }
+    }
 }
 
 /// What every request passes.

@@ -116,7 +116,7 @@ impl<'a> Claimed<'a> {
             Claim::InProgress => Err(in_progress()),
             Claim::Different => Err(different()),
             Claim::Done(sealed) => {
-                let plain = self.call.gate().vault.open(&self.key, &sealed);
+                let plain = self.call.gate().vault.open(&self.key, &sealed).await;
                 let plain = plain.map_err(Problem::unavailable)?;
                 let kept = serde_json::from_slice(&plain).map_err(Problem::internal)?;
                 Ok(Some(kept))

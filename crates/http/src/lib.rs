@@ -32,13 +32,14 @@ mod query;
 mod room;
 mod settings;
 mod strict;
+mod wording;
 
 pub use answer::{Answer, Created, Given, Versioned};
 pub use app::{Api, App};
 pub use brake::Brake;
 pub use caller::{Caller, Guest};
 pub use exposition::Metrics;
-pub use gate::{Gate, Identities, Readiness};
+pub use gate::{Check, Gate, Identities, Readiness};
 pub use guesses::Guesses;
 pub use live::Live;
 pub use observe::observe;

@@ -5,9 +5,9 @@ use std::str::FromStr;
 use actix_web::HttpRequest;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
-use validator::Validate;
+use validator::{Validate, ValidationErrors};
 
-use crate::{Problem, body};
+use crate::{Fault, Problem, body};
 
 /// Reads the query of a request into a type.
 pub(crate) fn read<T: DeserializeOwned + Validate>(request: &HttpRequest) -> Result<T, Problem> {
@@ -17,8 +17,20 @@ pub(crate) fn read<T: DeserializeOwned + Validate>(request: &HttpRequest) -> Res
         .map_err(|error| body::mistyped(&error, "/query"))?;
     query
         .validate()
-        .map_err(|errors| Problem::invalid(body::faults(&errors, "/query")))?;
+        .map_err(|errors| Problem::invalid(faults(&errors)))?;
     Ok(query)
+}
+
+/// The faults that validation found. It knows parameters such as `filter[label]` by the names of
+/// their fields, as `filter_label`.
+fn faults(errors: &ValidationErrors) -> Vec<Fault> {
+    let mut faults = body::faults(errors, "/query");
+    for fault in &mut faults {
+        if let Some(name) = fault.pointer.strip_prefix("/query/filter_") {
+            fault.pointer = format!("/query/filter[{name}]");
+        }
+    }
+    faults
 }
 
 /// A value that a path parameter can have.

@@ -26,7 +26,7 @@ use archesai_platform::{
     idempotency::{Claim, IdempotencyKeys, RequestKey},
     limits::{Decision, Quota, RateLimiter},
     system::{Clock, Ids},
-    vault::Vault,
+    vault::{Opening, Vault},
 };
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
@@ -68,8 +68,8 @@ impl Vault for World {
         Ok(plain.to_vec())
     }
 
-    fn open(&self, _context: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
-        Ok(sealed.to_vec())
+    fn open<'a>(&'a self, _context: &'a [u8], sealed: &'a [u8]) -> Opening<'a> {
+        Box::pin(async { Ok(sealed.to_vec()) })
     }
 }
 

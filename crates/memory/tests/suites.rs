@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use archesai_conformance::{caches, platform, signals};
-use archesai_memory::{EventBus, Freshness, MemoryCache, MemoryLimiter, MemoryWakeups};
+use archesai_conformance::{caches, platform};
+use archesai_memory::{Freshness, MemoryCache, MemoryLimiter};
 
 #[tokio::test]
 async fn caches() {
@@ -15,27 +15,6 @@ async fn caches() {
     caches::auth(&sessions, &api_keys, &users).await;
     caches::organizations(&MemoryCache::new(100, always())).await;
     caches::content(&MemoryCache::new(100, always())).await;
-}
-
-#[tokio::test]
-async fn events() {
-    let bus = EventBus::default();
-    signals::events_suite(&bus, &bus).await;
-}
-
-#[tokio::test]
-async fn wakeups() {
-    let wakeups = MemoryWakeups::default();
-    signals::wakeups_suite(
-        || archesai_workflows::ports::Wakeups::wake(&wakeups),
-        &wakeups,
-    )
-    .await;
-    signals::wakeups_suite(
-        || archesai_content::ports::Wakeups::wake(&wakeups),
-        &wakeups,
-    )
-    .await;
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use archesai_bus::Wakeups;
 use async_nats::{
     Client, Event,
     connection::State,
@@ -10,8 +11,9 @@ use async_nats::{
 use tokio::{sync::watch, task::yield_now, time::timeout};
 
 use crate::{
-    Error, NatsEvents, NatsWakeups, OpenError, Settings,
+    Error, NatsEvents, OpenError, Settings,
     stream::{self, EventStream},
+    wakeups,
 };
 
 /// A connection to NATS. Cheap to clone; clones are the same connection.
@@ -76,9 +78,9 @@ impl Nats {
 
     /// A way to wake whoever waits for work of one kind. Its name is a word of ASCII letters,
     /// digits, `-` and `_`, and the same on every node.
-    pub fn wakeups(&self, name: &str) -> NatsWakeups {
+    pub fn wakeups(&self, name: &str) -> Wakeups {
         let name = stream::token(name);
-        NatsWakeups::start(self, format!("{}.wakeups.{name}", self.settings.prefix))
+        wakeups::start(self, format!("{}.wakeups.{name}", self.settings.prefix))
     }
 
     /// Whether the server answers.

@@ -2,15 +2,13 @@
 
 use std::sync::{Arc, OnceLock};
 
+use archesai_bus::EventSubscription;
 use archesai_platform::{
     Result,
-    events::{LoggedEvent, Publisher, Subscriber, Subscription},
+    events::{LoggedEvent, Publisher, Subscriber},
 };
 use async_nats::jetstream::{context::PublishErrorKind, message::PublishMessage};
-use tokio::{
-    sync::broadcast::{Receiver, error::RecvError},
-    time::timeout,
-};
+use tokio::time::timeout;
 
 use crate::{Error, breaker::Breaker, follow::Follower, stream::EventStream, wire};
 
@@ -121,26 +119,11 @@ impl Publisher for NatsEvents {
 }
 
 impl Subscriber for NatsEvents {
-    type Subscription = NatsSubscription;
+    type Subscription = EventSubscription;
 
     /// To be called in a tokio runtime, which the first call begins a task on.
-    fn subscribe(&self) -> NatsSubscription {
+    fn subscribe(&self) -> EventSubscription {
         let start = || Follower::start(Arc::clone(&self.0.stream));
-        NatsSubscription(self.0.follower.get_or_init(start).listen())
-    }
-}
-
-/// One listener.
-#[derive(Debug)]
-pub struct NatsSubscription(Receiver<Option<LoggedEvent>>);
-
-impl Subscription for NatsSubscription {
-    async fn next(&mut self) -> Option<LoggedEvent> {
-        match self.0.recv().await {
-            Ok(event) => event,
-            Err(RecvError::Lagged(_)) => None,
-            // What publishes is gone, as the process will be: there is nothing to wait for.
-            Err(RecvError::Closed) => std::future::pending().await,
-        }
+        self.0.follower.get_or_init(start).events().subscribe()
     }
 }

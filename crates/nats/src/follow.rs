@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use archesai_platform::events::LoggedEvent;
+use archesai_bus::{BACKLOG, Events, Task};
 use async_nats::{
     datetime::DateTime,
     jetstream::{
@@ -13,14 +13,11 @@ use async_nats::{
 };
 use futures_util::StreamExt;
 use tokio::{
-    sync::{broadcast, watch},
+    sync::watch,
     time::{sleep, timeout},
 };
 
-use crate::{Error, connection::Status, stream::EventStream, task::Task, wire};
-
-/// How many events a slow listener may lag behind before it misses some.
-const BACKLOG: usize = 4096;
+use crate::{Error, connection::Status, stream::EventStream, wire};
 
 /// How many messages the server may send ahead.
 const BATCH: usize = 1000;
@@ -38,16 +35,16 @@ const REMEMBERED: Duration = Duration::from_mins(1);
 /// How long to wait before the reading begins anew.
 const AFTER_FAILURE: Duration = Duration::from_millis(200);
 
-/// Hands events to every listener of this process; in between, `None` where some were missed.
+/// Hands events to every listener of this process.
 #[derive(Debug)]
 pub(crate) struct Follower {
-    events: broadcast::Sender<Option<LoggedEvent>>,
+    events: Events,
     _task: Task,
 }
 
 impl Follower {
     pub(crate) fn start(stream: Arc<EventStream>) -> Self {
-        let events = broadcast::Sender::new(BACKLOG);
+        let events = Events::default();
         let reader = Reader {
             status: stream.nats().status(),
             stream,
@@ -60,8 +57,8 @@ impl Follower {
         }
     }
 
-    pub(crate) fn listen(&self) -> broadcast::Receiver<Option<LoggedEvent>> {
-        self.events.subscribe()
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
     }
 }
 
@@ -95,7 +92,7 @@ fn resume<C: PartialEq>(place: Option<Place<C>>, now: Place<C>, first: u64) -> (
 struct Reader {
     status: watch::Receiver<Status>,
     stream: Arc<EventStream>,
-    events: broadcast::Sender<Option<LoggedEvent>>,
+    events: Events,
     place: Option<Place<DateTime>>,
 }
 
@@ -146,7 +143,7 @@ impl Reader {
         self.place = Some(place);
         // Whatever is published from now on is read.
         if !is_whole {
-            self.hand_out(None);
+            self.events.tell(None);
         }
         Ok(messages)
     }
@@ -179,16 +176,12 @@ impl Reader {
         place.last = info.stream_sequence;
         if !is_next {
             // What is between was removed before it could be read.
-            self.hand_out(None);
+            self.events.tell(None);
         }
         let headers = message.headers.as_ref();
-        self.hand_out(headers.and_then(|headers| wire::event(headers, &message.payload)));
+        let event = headers.and_then(|headers| wire::event(headers, &message.payload));
+        self.events.tell(event);
         true
-    }
-
-    fn hand_out(&self, event: Option<LoggedEvent>) {
-        // That nobody listens is no error.
-        _ = self.events.send(event);
     }
 }
 

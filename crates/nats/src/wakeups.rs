@@ -2,15 +2,15 @@
 
 use std::{mem, sync::Arc, time::Duration};
 
-use archesai_platform::wakeups::Wake;
+use archesai_bus::{Notes, Wakeups};
 use async_nats::{Client, Subscriber};
 use futures_util::StreamExt;
 use tokio::{
-    sync::{Notify, watch},
+    sync::watch,
     time::{sleep, timeout},
 };
 
-use crate::{Nats, connection::Status, task::Task};
+use crate::{Nats, connection::Status};
 
 /// How long after a message to other nodes the next one follows at the soonest.
 const APART: Duration = Duration::from_millis(1);
@@ -18,68 +18,21 @@ const APART: Duration = Duration::from_millis(1);
 /// How long to wait before subscribing anew.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// Wakes whoever waits for work of one kind: here at once, with or without NATS, and on other nodes
-/// by a message that is sent once and may be lost. After every new connection everybody is
-/// woken, for what was said in the meantime. Cheap to clone; clones are the same.
-#[derive(Clone, Debug)]
-pub struct NatsWakeups(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    notes: Arc<Notes>,
-    _task: Task,
+/// Wakes whoever waits for work of one kind: on other nodes by a message that is sent once and may be
+/// lost. After every new connection everybody is woken, for what was said in the meantime.
+pub(crate) fn start(nats: &Nats, subject: String) -> Wakeups {
+    let notes = Arc::new(Notes::default());
+    let post = Post {
+        client: nats.client().clone(),
+        nats: nats.clone(),
+        status: nats.status(),
+        // A word that no other node has.
+        me: nats.client().new_inbox(),
+        subject,
+        notes: Arc::clone(&notes),
+    };
+    Wakeups::telling(notes, post.run())
 }
-
-/// What is still to be done about wake-ups.
-#[derive(Debug, Default)]
-struct Notes {
-    /// Somebody here is to be woken.
-    here: Notify,
-    /// The others are to be told.
-    elsewhere: Notify,
-}
-
-impl NatsWakeups {
-    pub(crate) fn start(nats: &Nats, subject: String) -> Self {
-        let notes = Arc::new(Notes::default());
-        let post = Post {
-            client: nats.client().clone(),
-            nats: nats.clone(),
-            status: nats.status(),
-            // A word that no other node has.
-            me: nats.client().new_inbox(),
-            subject,
-            notes: Arc::clone(&notes),
-        };
-        Self(Arc::new(Inner {
-            notes,
-            _task: Task::spawn(post.run()),
-        }))
-    }
-}
-
-impl Wake for NatsWakeups {
-    async fn woken(&self) {
-        self.0.notes.here.notified().await;
-    }
-}
-
-/// Implements the port of a domain, and that which they share.
-macro_rules! wakeups {
-    ($($port:path),*) => {$(
-        impl $port for NatsWakeups {
-            fn wake(&self) {
-                self.0.notes.here.notify_one();
-                self.0.notes.elsewhere.notify_one();
-            }
-        }
-    )*};
-}
-wakeups!(
-    archesai_content::ports::Wakeups,
-    archesai_platform::wakeups::Wakeups,
-    archesai_workflows::ports::Wakeups
-);
 
 /// Exchanges wake-ups with the other nodes.
 struct Post {
@@ -115,7 +68,7 @@ impl Post {
                         self.send("").await;
                     }
                 }
-                () = self.notes.elsewhere.notified() => {
+                () = self.notes.to_tell() => {
                     // Others can do without a hint. After the next connection comes another one.
                     if self.nats.connected().is_ok() {
                         self.send(&self.me).await;
@@ -124,7 +77,7 @@ impl Post {
                 }
                 message = messages.next() => match message {
                     Some(message) if message.payload == self.me => {}
-                    Some(_) => self.notes.here.notify_one(),
+                    Some(_) => self.notes.hear(),
                     None => return,
                 },
             }

@@ -189,6 +189,86 @@ impl FromStr for InvitationStatus {
     }
 }
 
+/// What of an organization's doings is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Figure {
+    /// Runs that were asked for.
+    #[serde(rename = "runs_started")]
+    RunsStarted,
+    /// Runs that ended well.
+    #[serde(rename = "runs_succeeded")]
+    RunsSucceeded,
+    /// Runs that ended with an error.
+    #[serde(rename = "runs_failed")]
+    RunsFailed,
+    /// Runs that somebody cancelled.
+    #[serde(rename = "runs_cancelled")]
+    RunsCancelled,
+    /// Steps, and items that steps fan out over, that ended well or with an error.
+    #[serde(rename = "steps_finished")]
+    StepsFinished,
+    /// Artifacts that were stored.
+    #[serde(rename = "artifacts_created")]
+    ArtifactsCreated,
+    /// Artifacts that were deleted.
+    #[serde(rename = "artifacts_deleted")]
+    ArtifactsDeleted,
+    /// Bytes of artifacts that were stored.
+    #[serde(rename = "bytes_stored")]
+    BytesStored,
+    /// Bytes of artifacts that were deleted.
+    #[serde(rename = "bytes_freed")]
+    BytesFreed,
+}
+
+impl Figure {
+    /// Every value, in the order of the contract.
+    pub const ALL: &'static [Self] = &[
+        Self::RunsStarted,
+        Self::RunsSucceeded,
+        Self::RunsFailed,
+        Self::RunsCancelled,
+        Self::StepsFinished,
+        Self::ArtifactsCreated,
+        Self::ArtifactsDeleted,
+        Self::BytesStored,
+        Self::BytesFreed,
+    ];
+
+    /// The value as it is written in the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RunsStarted => "runs_started",
+            Self::RunsSucceeded => "runs_succeeded",
+            Self::RunsFailed => "runs_failed",
+            Self::RunsCancelled => "runs_cancelled",
+            Self::StepsFinished => "steps_finished",
+            Self::ArtifactsCreated => "artifacts_created",
+            Self::ArtifactsDeleted => "artifacts_deleted",
+            Self::BytesStored => "bytes_stored",
+            Self::BytesFreed => "bytes_freed",
+        }
+    }
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Figure {
+    type Err = UnknownValue;
+
+    fn from_str(text: &str) -> Result<Self, UnknownValue> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|value| value.as_str() == text)
+            .ok_or(UnknownValue)
+    }
+}
+
 /// The text is none of the values of an enumeration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownValue;

@@ -5,11 +5,11 @@
 //! them for that reason only. A thing of another organization than the one
 //! named is treated as one that does not exist.
 
-use std::time::SystemTime;
+use std::{collections::BTreeMap, time::SystemTime};
 
 use crate::{
-    Cursor, Invitation, InvitationId, InvitationStatus, Member, MemberId, Membership, Organization,
-    OrganizationId, Page, Recorded, Result, Role, Slice, UserId,
+    Counts, Cursor, DailyUsage, Day, Invitation, InvitationId, InvitationStatus, Member, MemberId,
+    Membership, Organization, OrganizationId, Page, Recorded, Result, Role, Slice, Tally, UserId,
 };
 
 /// The SHA-256 of a token: the only form in which tokens are kept.
@@ -171,6 +171,41 @@ pub trait Repository: Send + Sync + 'static {
         organization: OrganizationId,
         id: InvitationId,
         status: InvitationStatus,
+    ) -> impl Future<Output = Result<bool>> + Send;
+
+    /// What an organization did from one day to another, both included, by the tally that is read:
+    /// the days on which it did something, in order.
+    fn list_usage(
+        &self,
+        organization: OrganizationId,
+        from: Day,
+        to: Day,
+    ) -> impl Future<Output = Result<Vec<DailyUsage>>> + Send;
+
+    /// The tally that is read. There always is one; before anything was counted it is empty.
+    fn current_tally(&self) -> impl Future<Output = Result<Tally>> + Send;
+
+    /// Begins an empty tally beside the one that is read, in place of any other that was begun.
+    fn begin_tally(&self) -> impl Future<Output = Result<Tally>> + Send;
+
+    /// Adds to a tally and moves its mark, both at once, if it is there and its mark is still
+    /// `tally.mark`: otherwise nothing happens. What was done by organizations that do not exist is
+    /// left out. Answers whether it happened: of several who count the same, one does.
+    fn add_usage(
+        &self,
+        tally: &Tally,
+        mark: &str,
+        counts: &Counts,
+    ) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Has a tally read in place of the one before, which is dropped. What that says of an
+    /// organization named in `kept` stays for the days before the one named there, in place of what
+    /// the new one says of them. Answers whether the tally was begun and is read now; otherwise
+    /// nothing happens.
+    fn switch_tally(
+        &self,
+        id: i64,
+        kept: &BTreeMap<OrganizationId, Day>,
     ) -> impl Future<Output = Result<bool>> + Send;
 
     /// Appends an event to the log, to be published after the commit.

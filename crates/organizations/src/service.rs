@@ -3,6 +3,7 @@
 mod invitations;
 mod members;
 mod organizations;
+mod usage;
 
 use std::{fmt, sync::Arc, time::Duration};
 

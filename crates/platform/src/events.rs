@@ -4,12 +4,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
+use crate::{
+    Result,
+    chains::{Chain, Extension},
+};
 
 /// One entry of the event log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,13 +38,24 @@ pub struct LoggedEvent {
     pub occurred_at: SystemTime,
 }
 
-/// How far somebody has read the log. What it says is for the log alone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// How far somebody has read the log; at first, not at all. What it says is for the log alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// Everything that was committed below it is known.
     pub floor: i64,
     /// What is known from it on: the places of events, and what the floor is compared with.
     pub known: BTreeMap<i64, i64>,
+}
+
+/// What somebody is told of the log at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// What happened.
+    pub events: Vec<LoggedEvent>,
+    /// How far that goes.
+    pub mark: Mark,
+    /// Whether that was all there was.
+    pub is_last: bool,
 }
 
 /// The event log as whoever publishes it sees it.
@@ -57,8 +72,16 @@ pub trait Outbox: Send + Sync + 'static {
     /// come: whoever waits also looks by themselves from time to time.
     fn appended(&self) -> impl Future<Output = ()> + Send;
 
-    /// Marks events as published. Marking one twice changes nothing.
-    fn mark_published(&self, sequences: &[i64]) -> impl Future<Output = Result<()>> + Send;
+    /// The chains of some organizations, as far as there are any.
+    fn chains(
+        &self,
+        organizations: &BTreeSet<u128>,
+    ) -> impl Future<Output = Result<Vec<Chain>>> + Send;
+
+    /// Marks events as published and gives them their places in their chains: all of it takes
+    /// effect, or nothing. Answers `false` if it does not, since a chain is not any more as it was
+    /// or an event is marked already: somebody else was faster.
+    fn mark_published(&self, extension: &Extension) -> impl Future<Output = Result<bool>> + Send;
 
     /// Takes the right to publish for some time, or keeps it. Answers whether `node` has it: of
     /// all nodes one at a time does.
@@ -68,19 +91,21 @@ pub trait Outbox: Send + Sync + 'static {
     fn resign(&self, node: u128) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// The event log as whoever remembers something sees it: what changed.
+/// The event log as whoever follows it sees it, to forget what changed or to count what happened.
 pub trait Changes: Send + Sync + 'static {
     /// How far the log goes at the moment.
     fn mark(&self) -> impl Future<Output = Result<Mark>> + Send;
 
-    /// What happened to aggregates of some kinds since a mark, and how far the log goes now.
-    /// Whatever was committed before this was called is told of by now, each event once, and
-    /// those of an aggregate in their order.
+    /// What happened to aggregates of some kinds since a mark, no more than `limit` events of it.
+    /// Who goes on from the mark of each piece to the last one has been told of whatever was
+    /// committed before they began, each event once. Within a piece those of an aggregate are in
+    /// their order; from one piece to the next they need not be.
     fn since(
         &self,
         mark: Mark,
         kinds: &[&str],
-    ) -> impl Future<Output = Result<(Vec<LoggedEvent>, Mark)>> + Send;
+        limit: u32,
+    ) -> impl Future<Output = Result<Piece>> + Send;
 }
 
 /// The event log as a history.
@@ -99,6 +124,12 @@ pub trait History: Send + Sync + 'static {
 pub trait Publisher: Send + Sync + 'static {
     /// Publishes an event: at least once, in order within an aggregate.
     fn publish(&self, event: &LoggedEvent) -> impl Future<Output = Result<()>> + Send;
+}
+
+impl<P: Publisher> Publisher for Arc<P> {
+    fn publish(&self, event: &LoggedEvent) -> impl Future<Output = Result<()>> + Send {
+        (**self).publish(event)
+    }
 }
 
 /// Hears of published events.

@@ -5,11 +5,14 @@
 //! (`sqlite`, `memory`, ...). No domain knows them. The crate depends on `std`
 //! and `serde` alone.
 
+pub mod chains;
+pub mod data_keys;
 mod error;
 pub mod events;
 pub mod gauges;
 pub mod idempotency;
 pub mod limits;
+pub mod projections;
 pub mod system;
 pub mod vault;
 pub mod wakeups;

@@ -456,11 +456,23 @@ impl<L: Lend> Repository for Postgres<L> {
                     signing_keys::sealed_private_key.eq(&key.sealed_private_key),
                     signing_keys::created_at.eq(Time(key.created_at)),
                 ))
+                .on_conflict_do_nothing()
                 .execute(&mut link)
                 .await?;
             Ok(())
         };
         self.0.run(write(USERS), insert).await
+    }
+
+    async fn reseal_signing_key(&self, id: SigningKeyId, sealed_private_key: &[u8]) -> Result<()> {
+        let reseal = async |mut link: Link<'_>| {
+            diesel::update(signing_keys::table.find(Id(id.0)))
+                .set(signing_keys::sealed_private_key.eq(sealed_private_key))
+                .execute(&mut link)
+                .await?;
+            Ok(())
+        };
+        self.0.run(write(USERS), reseal).await
     }
 
     async fn list_signing_keys(&self) -> Result<Vec<SigningKey>> {

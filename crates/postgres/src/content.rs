@@ -20,8 +20,8 @@ use archesai_content::{
     Artifact, ArtifactFilter, ArtifactId, ArtifactSort, ChunkId, Error, Hit, IndexStatus, Label,
     LabelId, LabelSort, ModelInfo, OrganizationId, Page, Recorded, Result, SearchFilter, Slice,
     ports::{
-        BlobDeletion, Claim, Erasure, IndexJob, NewIndex, Repository, Scope, Store, Transaction,
-        UnembeddedChunk,
+        BlobDeletion, Claim, Erasure, IndexJob, Leftover, NewIndex, Repository, Scope, Store,
+        Transaction, UnembeddedChunk,
     },
 };
 
@@ -87,7 +87,7 @@ impl<L: Lend> Repository for Postgres<L> {
         &self,
         organization: OrganizationId,
         id: ArtifactId,
-    ) -> Result<Option<String>> {
+    ) -> Result<Option<Leftover>> {
         let delete = async |link: Link<'_>| artifacts::delete(link, organization, id).await;
         let errand = write(of(organization)).at_length();
         self.0.run(errand, delete).await
@@ -335,7 +335,8 @@ impl<L: Lend> Repository for Postgres<L> {
             search::semantic(link, model, wanted).await
         };
         // In a transaction, to whose end settings for the index last.
-        self.0.run(together(of(organization)), search).await
+        let errand = together(of(organization)).may_lag();
+        self.0.run(errand, search).await
     }
 
     async fn search_keyword(
@@ -347,7 +348,8 @@ impl<L: Lend> Repository for Postgres<L> {
     ) -> Result<Vec<Hit>> {
         let search =
             async |link: Link<'_>| search::keyword(link, organization, query, filter, limit).await;
-        self.0.run(read(of(organization)), search).await
+        let errand = read(of(organization)).may_lag();
+        self.0.run(errand, search).await
     }
 
     async fn record(&self, event: &Recorded) -> Result<()> {

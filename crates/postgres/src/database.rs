@@ -14,6 +14,7 @@ use crate::{
     errand::{self, Link, read},
     lend::{Lend as _, Pooled, Postgres},
     migrate,
+    replicas::{Fault, Replicas},
     session::{self, Connector, Lent, Scope},
     settings::{LeaseClock, Settings, place},
     signals::Signals,
@@ -25,6 +26,10 @@ use crate::{
 #[derive(Clone)]
 pub struct Database {
     pool: Arc<Pool<Connector>>,
+    /// What its connections are for.
+    pub(crate) name: &'static str,
+    /// Those that read what it has, for calls that may lag.
+    pub(crate) replicas: Arc<Replicas>,
     pub(crate) ways: Ways,
     /// Told of every commit of this process, for whoever waits for events.
     committed: Arc<Notify>,
@@ -76,17 +81,12 @@ impl Database {
     /// # Errors
     ///
     /// [`OpenError`] if it does not answer, is not of this version of the program, or the role is
-    /// one to which row-level security does not apply.
+    /// one to which row-level security does not apply. Replicas may be as they like.
     pub async fn open(settings: &Settings) -> Result<Self, OpenError> {
         let opened = async {
             let database = Self {
-                pool: session::pool(settings)?,
-                ways: Ways {
-                    lease_clock: settings.lease_clock,
-                    exact_search_up_to: settings.exact_search_up_to,
-                },
-                committed: Arc::default(),
-                settings: settings.clone(),
+                replicas: Replicas::watch(settings)?,
+                ..Self::new(settings, "primary")?
             };
             let session = database.session().await?;
             migrate::refuse_unfit(&session.link).await?;
@@ -98,6 +98,21 @@ impl Database {
             Err(_) => Err("it does not answer".into()),
         };
         opened.map_err(|cause| OpenError::new(&settings.url, cause))
+    }
+
+    /// A database by itself, at which nobody has looked.
+    pub(crate) fn new(settings: &Settings, name: &'static str) -> Result<Self, Failure> {
+        Ok(Self {
+            pool: session::pool(settings)?,
+            name,
+            replicas: Arc::default(),
+            ways: Ways {
+                lease_clock: settings.lease_clock,
+                exact_search_up_to: settings.exact_search_up_to,
+            },
+            committed: Arc::default(),
+            settings: settings.clone(),
+        })
     }
 
     /// The repositories, each call alone.
@@ -131,6 +146,11 @@ impl Database {
         Ok(())
     }
 
+    /// Why each replica is passed over, if it is, in the order of the settings.
+    pub fn replicas(&self) -> Vec<Option<Fault>> {
+        self.replicas.faults()
+    }
+
     /// How full the pool is.
     pub(crate) fn status(&self) -> Status {
         self.pool.status()
@@ -140,7 +160,7 @@ impl Database {
     pub(crate) async fn session(&self) -> Result<Lent, Failure> {
         let asked = Instant::now();
         let session = self.pool.get().await;
-        metrics::histogram!("archesai_database_wait_seconds", "pool" => "primary")
+        metrics::histogram!("archesai_database_wait_seconds", "pool" => self.name)
             .record(asked.elapsed().as_secs_f64());
         session.map_err(|error| match error {
             PoolError::Backend(cause) => cause,
@@ -158,8 +178,13 @@ impl Database {
         if let Ok(done) = timeout(limit, work).await {
             return done;
         }
-        self.pool.retain(|_, _| false);
+        self.close_idle();
         Err(Failure::from("the database did not answer in time").into())
+    }
+
+    /// Closes the connections that nobody uses.
+    pub(crate) fn close_idle(&self) {
+        self.pool.retain(|_, _| false);
     }
 
     /// Tells whoever waits for events that there may be some.

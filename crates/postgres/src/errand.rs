@@ -30,6 +30,7 @@ pub struct Errand {
     pub(crate) scope: Scope,
     pub(crate) usage: Use,
     pub(crate) limit: Duration,
+    pub(crate) may_lag: bool,
 }
 
 impl Errand {
@@ -38,6 +39,16 @@ impl Errand {
             scope,
             usage,
             limit: SHORT,
+            may_lag: false,
+        }
+    }
+
+    /// May be carried out on a replica, and so miss what was committed in the last seconds: nothing
+    /// may do so that decides what somebody may do or is said to have done, or that writes.
+    pub(crate) fn may_lag(self) -> Self {
+        Self {
+            may_lag: true,
+            ..self
         }
     }
 

@@ -5,11 +5,15 @@
 //! the order of places is the order of commits. The relay asks for all that it does not know, and
 //! so misses nothing that comes late.
 
+mod chains;
+mod trail;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use archesai_platform::{
     Result,
-    events::{Changes, History, LoggedEvent, Mark, Outbox},
+    chains::{Chain, Extension},
+    events::{Changes, History, LoggedEvent, Mark, Outbox, Piece},
 };
 use diesel::{
     prelude::*,
@@ -17,10 +21,11 @@ use diesel::{
 };
 use diesel_async::RunQueryDsl;
 
+use self::chains::ChainRow;
 use crate::{
     errand::{Link, read, together, write},
     lend::{Lend, Pooled, Postgres},
-    schema::events,
+    schema::{chains as chain_rows, events},
     session::Scope,
     sql::Sql,
     task::PortError,
@@ -156,16 +161,24 @@ struct Floor {
     floor: i64,
 }
 
-/// What was told, and the mark after it.
-fn advanced(mark: Mark, floor: i64, rows: Vec<(i64, EventRow)>) -> (Vec<LoggedEvent>, Mark) {
+/// The piece that rows in the order of their transactions are, of which `floor` is the oldest that had
+/// not ended. Where there is more, it goes on with the transaction that the last row is of.
+fn piece(mark: Mark, floor: i64, mut rows: Vec<(i64, EventRow)>, limit: u32) -> Piece {
+    let is_last = rows.len() < limit as usize;
+    let more = rows.last().filter(|_| !is_last);
+    let floor = more.map_or(floor, |(transaction, _)| floor.min(*transaction));
     let places = rows
         .iter()
         .map(|(transaction, row)| (row.sequence, *transaction));
     let mut known = mark.known;
     known.extend(places);
     known.retain(|_, transaction| *transaction >= floor);
-    let told = rows.into_iter().map(|(_, row)| row.into()).collect();
-    (told, Mark { floor, known })
+    rows.sort_unstable_by_key(|(_, row)| row.sequence);
+    Piece {
+        events: rows.into_iter().map(|(_, row)| row.into()).collect(),
+        mark: Mark { floor, known },
+        is_last,
+    }
 }
 
 impl Outbox for Postgres<Pooled> {
@@ -191,17 +204,22 @@ impl Outbox for Postgres<Pooled> {
         self.0.0.wait_for_commit().await;
     }
 
-    async fn mark_published(&self, sequences: &[i64]) -> Result<()> {
-        let mark = async |mut link: Link<'_>| {
-            let mark = Sql::new(
-                "UPDATE events SET published_at = now() \
-                 WHERE sequence = ANY ($1) AND published_at IS NULL",
-            );
-            let mark = mark.bind::<Array<BigInt>, _>(sequences.to_vec());
-            mark.execute(&mut link).await?;
-            Ok(())
+    async fn chains(&self, organizations: &BTreeSet<u128>) -> Result<Vec<Chain>> {
+        let look = async |mut link: Link<'_>| {
+            let ids: Vec<Id> = organizations.iter().copied().map(Id).collect();
+            let rows: Vec<ChainRow> = chain_rows::table
+                .filter(chain_rows::organization_id.eq_any(ids))
+                .select(ChainRow::as_select())
+                .load(&mut link)
+                .await?;
+            Ok(rows)
         };
-        self.0.run(write(Scope::System), mark).await
+        let rows = self.0.run(read(Scope::System), look).await?;
+        Ok(rows.into_iter().map(ChainRow::into).collect())
+    }
+
+    async fn mark_published(&self, extension: &Extension) -> Result<bool> {
+        self.extend_chains(extension).await
     }
 
     async fn lead(&self, node: u128, lease: Duration) -> Result<bool> {
@@ -245,7 +263,7 @@ impl Changes for Postgres<Pooled> {
 
     /// The floor is a transaction: those below it had ended when it was read, and what they appended
     /// was seen. Of those from it on, what was seen is known by its place.
-    async fn since(&self, mark: Mark, kinds: &[&str]) -> Result<(Vec<LoggedEvent>, Mark)> {
+    async fn since(&self, mark: Mark, kinds: &[&str], limit: u32) -> Result<Piece> {
         let look = async |mut link: Link<'_>| {
             // Asked first: what ended before is seen by the second.
             let floor: Floor = Sql::new(FLOOR).get_result(&mut link).await?;
@@ -254,14 +272,15 @@ impl Changes for Postgres<Pooled> {
                 .filter(events::transaction.ge(mark.floor))
                 .filter(events::sequence.ne_all(known))
                 .filter(events::aggregate_kind.eq_any(kinds))
-                .order(events::sequence)
+                .order((events::transaction, events::sequence))
+                .limit(limit.into())
                 .select((events::transaction, EventRow::as_select()))
                 .load(&mut link)
                 .await?;
             Ok((floor.floor, rows))
         };
         let (floor, rows) = self.0.run(read(Scope::System), look).await?;
-        Ok(advanced(mark, floor, rows))
+        Ok(piece(mark, floor, rows, limit))
     }
 }
 

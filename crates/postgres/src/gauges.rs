@@ -20,7 +20,7 @@ use crate::{
 };
 
 impl Database {
-    /// What waits to be done at a time.
+    /// What waits to be done at a time. It may lag.
     ///
     /// # Errors
     ///
@@ -49,16 +49,28 @@ impl Database {
                 events,
             })
         };
-        Pooled(self.clone()).run(read(Scope::System), count).await
+        let errand = read(Scope::System).may_lag();
+        Pooled(self.clone()).run(errand, count).await
     }
 
-    /// How busy the connections are.
-    pub fn connections(&self) -> Connections {
+    /// How busy the connections are, to it and to its replicas.
+    pub fn connections(&self) -> Vec<Connections> {
+        let mut found = vec![self.own_connections()];
+        let of_replicas = self.replicas.databases().map(Self::own_connections);
+        found.extend(of_replicas.reduce(|all, one| Connections {
+            busy: all.busy + one.busy,
+            free: all.free + one.free,
+            ..all
+        }));
+        found
+    }
+
+    fn own_connections(&self) -> Connections {
         let status = self.status();
         let free = status.available.min(status.size);
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         Connections {
-            pool: "primary",
+            pool: self.name,
             busy: count(status.size - free),
             free: count(free),
         }

@@ -54,14 +54,12 @@ impl Lend for Pooled {
         task: impl Task<T, E>,
     ) -> Result<T, E> {
         let work = async {
-            match errand.usage {
-                Use::Together => self.in_transaction(errand.scope, &task).await,
-                Use::Write => self.alone(errand.scope, &task).await,
-                Use::Read => match self.alone(errand.scope, &task).await {
-                    Err(error) if error.is_lost() => self.alone(errand.scope, &task).await,
-                    done => done,
-                },
+            if errand.may_lag
+                && let Some(done) = self.0.replicas.run(errand, &task).await
+            {
+                return done;
             }
+            self.carry_out(errand, &task).await
         };
         // The callers' futures hold this one, which is large: better by a pointer.
         let done = self.0.within(errand.limit, Box::pin(work)).await;
@@ -84,6 +82,22 @@ impl Lend for Pooled {
 }
 
 impl Pooled {
+    /// Runs a task in this very database.
+    pub(crate) async fn carry_out<T, E>(
+        &self,
+        errand: Errand,
+        task: &impl Task<T, E>,
+    ) -> TaskResult<T, E> {
+        match errand.usage {
+            Use::Together => self.in_transaction(errand.scope, task).await,
+            Use::Write => self.alone(errand.scope, task).await,
+            Use::Read => match self.alone(errand.scope, task).await {
+                Err(error) if error.is_lost() => self.alone(errand.scope, task).await,
+                done => done,
+            },
+        }
+    }
+
     /// Runs a task outside of a transaction. For whom a connection works is declared whenever it
     /// changes, and never taken from whoever had the connection before.
     async fn alone<T, E>(&self, scope: Scope, task: &impl Task<T, E>) -> TaskResult<T, E> {

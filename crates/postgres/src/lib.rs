@@ -9,6 +9,7 @@ extern crate self as archesai_postgres;
 
 mod auth;
 mod content;
+mod data_keys;
 mod database;
 mod errand;
 mod events;
@@ -19,6 +20,7 @@ mod lists;
 mod migrate;
 mod organizations;
 mod pipeline;
+mod replicas;
 mod schema;
 mod session;
 mod settings;
@@ -27,9 +29,11 @@ mod sql;
 mod task;
 mod tls;
 mod types;
+mod usage;
 mod workflows;
 
 pub use database::{Database, OpenError};
 pub use lend::{Lend, Open, Pooled, Postgres};
+pub use replicas::Fault;
 pub use settings::{LeaseClock, Settings};
-pub use signals::{EventNotices, EventSubscription, Signals, WakeupNotices};
+pub use signals::{EventNotices, Signals};

@@ -13,9 +13,11 @@ use diesel_async::{
     AsyncPgConnection, RunQueryDsl, async_connection_wrapper::AsyncConnectionWrapper,
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+use tokio::time::timeout;
 
 use crate::{
     database::{Database, OpenError},
+    errand,
     session::Connector,
     settings::Settings,
     task::Failure,
@@ -43,7 +45,9 @@ impl Database {
         let migrated = async {
             let role = Connector::new(server)?.role().map(ToOwned::to_owned);
             let role = role.ok_or("the URL of the server names no user")?;
-            let link = Connector::new(owner)?.connect().await?;
+            let owner = Connector::new(owner)?;
+            let link = timeout(errand::SHORT, owner.connect()).await;
+            let link = link.map_err(|_| "it does not answer")??;
             // Migrations know no other than blocking connections.
             tokio::task::spawn_blocking(move || migrate_now(Blocking::from(link), &role)).await?
         };
@@ -132,13 +136,15 @@ fn refuse_old_vector(version: Option<&str>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the role of the server may do. It may add to the event log, and take nothing from it.
+/// What the role of the server may do. It may add to the event log, and take nothing from it but by
+/// the function that takes the beginnings of chains.
 fn grants(role: &str) -> String {
     let role = format!("\"{}\"", role.replace('"', "\"\""));
     format!(
         "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}; \
-         REVOKE UPDATE, DELETE ON events FROM {role}; \
-         GRANT UPDATE (published_at) ON events TO {role}; \
+         REVOKE UPDATE, DELETE ON events FROM {role}; REVOKE DELETE ON chains FROM {role}; \
+         GRANT UPDATE (published_at, position, mac) ON events TO {role}; \
+         GRANT EXECUTE ON FUNCTION archesai_trim_events, archesai_tend_events TO {role}; \
          REVOKE INSERT, UPDATE, DELETE ON __diesel_schema_migrations FROM {role}"
     )
 }

@@ -1,10 +1,11 @@
 //! The tables of organizations.
 
-use std::time::SystemTime;
+use std::{collections::BTreeMap, time::SystemTime};
 
 use archesai_organizations::{
-    Cursor, CursorKey, Error, Invitation, InvitationId, InvitationStatus, Member, MemberId,
-    Membership, Organization, OrganizationId, Page, Plan, Recorded, Result, Role, Slice, UserId,
+    Counts, Cursor, CursorKey, DailyUsage, Day, Error, Invitation, InvitationId, InvitationStatus,
+    Member, MemberId, Membership, Organization, OrganizationId, Page, Plan, Recorded, Result, Role,
+    Slice, Tally, UserId,
     ports::{Repository, Scope, Sort, Store, TokenDigest, Transaction, cursor},
 };
 use diesel::prelude::*;
@@ -19,6 +20,7 @@ use crate::{
     session::Scope as For,
     sql::Prepared,
     types::{Count, Digest, Id, Time, Word},
+    usage,
 };
 
 #[derive(Queryable, Selectable)]
@@ -448,6 +450,36 @@ impl<L: Lend> Repository for Postgres<L> {
             Ok(Prepared(settle).execute(&mut link).await? == 1)
         };
         self.0.run(write(of(organization)), settle).await
+    }
+
+    async fn list_usage(
+        &self,
+        organization: OrganizationId,
+        from: Day,
+        to: Day,
+    ) -> Result<Vec<DailyUsage>> {
+        let list = async |link: Link<'_>| usage::list(link, organization, from, to).await;
+        self.0.run(read(of(organization)), list).await
+    }
+
+    async fn current_tally(&self) -> Result<Tally> {
+        let find = async |link: Link<'_>| usage::current(link).await;
+        self.0.run(read(For::Nobody), find).await
+    }
+
+    async fn begin_tally(&self) -> Result<Tally> {
+        let begin = async |link: Link<'_>| usage::begin(link).await;
+        self.0.run(together(For::System).at_length(), begin).await
+    }
+
+    async fn add_usage(&self, tally: &Tally, mark: &str, counts: &Counts) -> Result<bool> {
+        let add = async |link: Link<'_>| usage::add(link, tally, mark, counts).await;
+        self.0.run(together(For::System), add).await
+    }
+
+    async fn switch_tally(&self, id: i64, kept: &BTreeMap<OrganizationId, Day>) -> Result<bool> {
+        let switch = async |link: Link<'_>| usage::switch(link, id, kept).await;
+        self.0.run(together(For::System).at_length(), switch).await
     }
 
     async fn record(&self, event: &Recorded) -> Result<()> {

@@ -13,6 +13,28 @@ diesel::table! {
         occurred_at -> Timestamptz,
         published_at -> Nullable<Timestamptz>,
         transaction -> BigInt,
+        position -> Nullable<BigInt>,
+        mac -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    chains (organization_id) {
+        organization_id -> Uuid,
+        base_position -> BigInt,
+        base_mac -> Binary,
+        position -> BigInt,
+        mac -> Binary,
+        begins_at -> Nullable<Timestamptz>,
+        seal -> Binary,
+    }
+}
+
+diesel::table! {
+    data_keys (id) {
+        id -> Integer,
+        wrapped -> Binary,
+        created_at -> Timestamptz,
     }
 }
 
@@ -123,6 +145,24 @@ diesel::table! {
         invited_by -> Uuid,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    usage_tallies (id) {
+        id -> BigInt,
+        mark -> Text,
+        is_read -> Bool,
+    }
+}
+
+diesel::table! {
+    usage (organization_id, tally, day, figure) {
+        organization_id -> Uuid,
+        tally -> BigInt,
+        day -> Integer,
+        figure -> Text,
+        amount -> BigInt,
     }
 }
 

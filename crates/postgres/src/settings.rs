@@ -28,6 +28,10 @@ pub struct Settings {
     /// `prefer` (the default), `require` (encrypted, to whomever) and `verify-full` (encrypted, to
     /// the host of that name).
     pub url: String,
+    /// The same of its replicas, which are read where a call may lag.
+    pub replica_urls: Vec<String>,
+    /// How far behind a replica may be to be read.
+    pub replica_max_lag: Duration,
     /// The certificates (PEM) that vouch for the server under `verify-full`, in place of those of
     /// the public authorities.
     pub root_certificates: Option<String>,
@@ -58,6 +62,8 @@ impl Settings {
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            replica_urls: Vec::new(),
+            replica_max_lag: Duration::from_secs(5),
             root_certificates: None,
             max_connections: 25,
             idle_connections: 5,

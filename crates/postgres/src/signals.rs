@@ -8,15 +8,11 @@ mod wakeups;
 
 use std::{sync::Arc, time::Duration};
 
-use archesai_platform::events::LoggedEvent;
+use archesai_bus::{Events, Notes, Task};
 use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl as _;
 use futures_util::StreamExt as _;
-use tokio::{
-    sync::{Notify, broadcast},
-    task::JoinHandle,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 use tokio_postgres::{AsyncMessage, Notification};
 
 use crate::{
@@ -28,8 +24,7 @@ use crate::{
     task::Failure,
 };
 
-pub use events::{EventNotices, EventSubscription};
-pub use wakeups::WakeupNotices;
+pub use events::EventNotices;
 
 /// The channel of published events.
 const EVENTS: &str = "archesai_events";
@@ -37,53 +32,38 @@ const EVENTS: &str = "archesai_events";
 /// The channel of wake-ups; what is said is who is to wake up.
 const WAKEUPS: &str = "archesai_wakeups";
 
-/// How many events a slow listener may lag behind before it misses some.
-const BACKLOG: usize = 4096;
-
 /// How long to wait before connecting again.
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// How long connecting may take.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// What a listener is told: an event, or that some were missed.
-type Heard = Option<Arc<LoggedEvent>>;
-
 /// What this node says to the others and hears of them.
 #[derive(Clone)]
 pub struct Signals {
     database: Database,
-    heard: broadcast::Sender<Heard>,
+    events: Events,
     /// Who may be woken, by name.
-    waiting: Arc<[(&'static str, Arc<Notify>)]>,
-    _listening: Arc<Listening>,
-}
-
-/// Ends with the last clone.
-struct Listening(JoinHandle<()>);
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    waiting: Arc<[(&'static str, Arc<Notes>)]>,
+    _listening: Arc<Task>,
 }
 
 impl Signals {
     /// Begins to listen, on the tokio runtime this is called in, for events and for wake-ups by
     /// these names.
     pub(crate) fn start(database: Database, connector: Connector, names: &[&'static str]) -> Self {
-        let heard = broadcast::Sender::new(BACKLOG);
+        let events = Events::default();
         let waiting: Arc<[_]> = names.iter().map(|name| (*name, Arc::default())).collect();
         let listener = Listener {
             connector,
-            heard: heard.clone(),
+            events: events.clone(),
             waiting: Arc::clone(&waiting),
         };
         Self {
             database,
-            heard,
+            events,
             waiting,
-            _listening: Arc::new(Listening(tokio::spawn(listener.listen_on()))),
+            _listening: Arc::new(Task::spawn(listener.listen_on())),
         }
     }
 
@@ -103,8 +83,8 @@ impl Signals {
 /// Listens, on a connection of its own.
 struct Listener {
     connector: Connector,
-    heard: broadcast::Sender<Heard>,
-    waiting: Arc<[(&'static str, Arc<Notify>)]>,
+    events: Events,
+    waiting: Arc<[(&'static str, Arc<Notes>)]>,
 }
 
 impl Listener {
@@ -146,22 +126,21 @@ impl Listener {
 
     fn hear(&self, said: &Notification) {
         if said.channel() == EVENTS {
-            // That nobody listens is no error.
-            _ = self.heard.send(events::read(said.payload()));
+            self.events.tell(events::read(said.payload()));
         } else if let Some((_, waiting)) = self
             .waiting
             .iter()
             .find(|(name, _)| *name == said.payload())
         {
-            waiting.notify_one();
+            waiting.hear();
         }
     }
 
     /// Tells everybody to look by themselves.
     fn may_have_missed(&self) {
-        _ = self.heard.send(None);
+        self.events.tell(None);
         for (_, waiting) in self.waiting.iter() {
-            waiting.notify_one();
+            waiting.hear();
         }
     }
 }

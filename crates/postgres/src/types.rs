@@ -78,8 +78,12 @@ impl FromSql<Timestamptz, Pg> for Time {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
         let micros: i64 = FromSql::<BigInt, Pg>::from_sql(value)?;
         let micros = micros.checked_add(POSTGRES_EPOCH).ok_or("no such time")?;
-        let since = Duration::from_micros(u64::try_from(micros)?);
-        Ok(Self(UNIX_EPOCH + since))
+        let apart = Duration::from_micros(micros.unsigned_abs());
+        Ok(Self(if micros < 0 {
+            UNIX_EPOCH - apart
+        } else {
+            UNIX_EPOCH + apart
+        }))
     }
 }
 

@@ -84,7 +84,11 @@ impl<L: Lend> Repository for Postgres<L> {
         self.0.run(write(scope), update).await
     }
 
-    async fn delete_pipeline(&self, organization: OrganizationId, id: PipelineId) -> Result<bool> {
+    async fn delete_pipeline(
+        &self,
+        organization: OrganizationId,
+        id: PipelineId,
+    ) -> Result<Option<u64>> {
         let delete = async |link: Link<'_>| pipelines::delete(link, organization, id).await;
         let errand = write(of(organization)).at_length();
         self.0.run(errand, delete).await

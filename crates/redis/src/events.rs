@@ -4,11 +4,11 @@
 //! acknowledged, when it crashes or fails over: what was read before is then gone, and subscribers
 //! hear that they missed something; an event that nobody had read yet is lost to them.
 
+use archesai_bus::EventSubscription;
 use archesai_platform::{
     Error, Result,
-    events::{LoggedEvent, Publisher, Subscriber, Subscription},
+    events::{LoggedEvent, Publisher, Subscriber},
 };
-use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::{Redis, streams::Streams};
 
@@ -40,27 +40,6 @@ impl Subscriber for RedisEvents {
 
     /// Panics outside a tokio runtime.
     fn subscribe(&self) -> EventSubscription {
-        EventSubscription {
-            events: self.redis.listener().events(),
-            _redis: self.redis.clone(),
-        }
-    }
-}
-
-/// One listener.
-pub struct EventSubscription {
-    events: broadcast::Receiver<Option<LoggedEvent>>,
-    /// What the events come from.
-    _redis: Redis,
-}
-
-impl Subscription for EventSubscription {
-    async fn next(&mut self) -> Option<LoggedEvent> {
-        match self.events.recv().await {
-            Ok(event) => event,
-            Err(RecvError::Lagged(_)) => None,
-            // The listener is gone, as the process will be: there is nothing to wait for.
-            Err(RecvError::Closed) => std::future::pending().await,
-        }
+        self.redis.listener().events().subscribe()
     }
 }

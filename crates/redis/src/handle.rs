@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, OnceLock};
 
+use archesai_bus::{Task, Wakeups};
 use deadpool_redis::redis::{Cmd, FromRedisValue, cmd};
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::time::timeout;
 
 use crate::{
-    Error, RedisCache, RedisEvents, RedisLimiter, RedisWakeups, Settings, SettingsError,
-    circuit::Circuit, link::Link, listener::Listener, pool::Pool, target::Target, tend::Keeper,
+    Error, RedisCache, RedisEvents, RedisLimiter, Settings, SettingsError, circuit::Circuit,
+    link::Link, listener::Listener, pool::Pool, target::Target, tend::Keeper, wakeups,
 };
 
 /// Redis. Its clones are the same one; when the last of them is dropped, and all that came of
@@ -21,15 +22,6 @@ struct Inner {
     circuit: Arc<Circuit<Link>>,
     listener: OnceLock<Listener>,
     _keeper: Task,
-}
-
-/// A task that ends when this is dropped.
-pub(crate) struct Task(pub(crate) JoinHandle<()>);
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 impl Redis {
@@ -56,7 +48,7 @@ impl Redis {
         Ok(Self(Arc::new(Inner {
             pool,
             listener: OnceLock::new(),
-            _keeper: Task(tokio::spawn(keeper.tend(revived))),
+            _keeper: Task::spawn(keeper.tend(revived)),
             circuit,
             settings,
         })))
@@ -103,8 +95,8 @@ impl Redis {
     /// # Panics
     ///
     /// Outside a tokio runtime.
-    pub fn wakeups(&self, name: &'static str) -> RedisWakeups {
-        RedisWakeups::new(self.clone(), name)
+    pub fn wakeups(&self, name: &'static str) -> Wakeups {
+        wakeups::start(self.clone(), name)
     }
 
     pub(crate) fn settings(&self) -> &Settings {

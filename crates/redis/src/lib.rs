@@ -8,7 +8,7 @@
 //! Redis ─┬─ RedisCache   GET, SET, UNLINK  ┐
 //!        ├─ RedisLimiter EVAL              ├─ one connection, behind a circuit breaker
 //!        ├─ RedisEvents  XADD ─────────────┤
-//!        └─ RedisWakeups XADD ─────────────┘
+//!        └─ wake-ups     XADD ─────────────┘
 //!                  └──── XREAD BLOCK ──────┐
 //!                        SCAN, UNLINK ──────┴─ a pool: who blocks, or empties all caches
 //! ```
@@ -35,8 +35,7 @@ mod wakeups;
 
 pub use cache::RedisCache;
 pub use error::Error;
-pub use events::{EventSubscription, RedisEvents};
+pub use events::RedisEvents;
 pub use handle::Redis;
 pub use limits::RedisLimiter;
 pub use settings::{Settings, SettingsError};
-pub use wakeups::RedisWakeups;

@@ -6,22 +6,15 @@ use std::{
     time::Duration,
 };
 
-use archesai_platform::events::LoggedEvent;
-use tokio::{
-    sync::{Notify, broadcast},
-    time::{sleep, timeout},
-};
+use archesai_bus::{Events, Notes, Task};
+use tokio::time::{sleep, timeout};
 
 use crate::{
     Error, Settings,
-    handle::Task,
     pool::{Lent, Pool},
     streams::{News, Place, Streams},
     tend::PAUSE,
 };
-
-/// How many events a slow listener may lag behind before it misses some.
-const BACKLOG: usize = 4096;
 
 /// How long to wait for news at a time, in milliseconds. A connection that is lost without a word
 /// is noticed that much later.
@@ -35,39 +28,33 @@ pub(crate) struct Listener {
 
 /// Those within the process whom it concerns.
 struct Audience {
-    /// Published events; `None` where some were missed.
-    events: broadcast::Sender<Option<LoggedEvent>>,
+    events: Events,
     /// Who waits, by the name of what for.
-    waiting: Mutex<HashMap<&'static str, Arc<Notify>>>,
+    waiting: Mutex<HashMap<&'static str, Arc<Notes>>>,
 }
 
 impl Audience {
-    fn waiting(&self) -> MutexGuard<'_, HashMap<&'static str, Arc<Notify>>> {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<&'static str, Arc<Notes>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn tell(&self, event: Option<LoggedEvent>) {
-        // That nobody listens is no error.
-        _ = self.events.send(event);
     }
 
     fn wake_all(&self) {
         for waiting in self.waiting().values() {
-            waiting.notify_one();
+            waiting.hear();
         }
     }
 
     fn pass_on(&self, news: News) {
         if !news.is_complete {
-            self.tell(None);
+            self.events.tell(None);
         }
         for event in news.events {
-            self.tell(event);
+            self.events.tell(event);
         }
         let waiting = self.waiting();
         for name in &news.woken {
             if let Some(waiting) = waiting.get(name.as_str()) {
-                waiting.notify_one();
+                waiting.hear();
             }
         }
     }
@@ -77,7 +64,7 @@ impl Listener {
     /// Begins to listen, on the tokio runtime this is called in.
     pub(crate) fn start(pool: Pool, settings: &Settings) -> Self {
         let audience = Arc::new(Audience {
-            events: broadcast::Sender::new(BACKLOG),
+            events: Events::default(),
             waiting: Mutex::default(),
         });
         let hearing = Hearing {
@@ -89,17 +76,17 @@ impl Listener {
         };
         Self {
             audience,
-            _task: Task(tokio::spawn(hearing.listen())),
+            _task: Task::spawn(hearing.listen()),
         }
     }
 
     /// Every event that is published from now on, or that some were missed.
-    pub(crate) fn events(&self) -> broadcast::Receiver<Option<LoggedEvent>> {
-        self.audience.events.subscribe()
+    pub(crate) fn events(&self) -> &Events {
+        &self.audience.events
     }
 
     /// What is told when something of this name is woken.
-    pub(crate) fn waiting(&self, name: &'static str) -> Arc<Notify> {
+    pub(crate) fn notes(&self, name: &'static str) -> Arc<Notes> {
         Arc::clone(self.audience.waiting().entry(name).or_default())
     }
 }
@@ -142,7 +129,7 @@ impl Hearing {
         let mut link = self.pool.get().await?;
         if self.place.is_none() {
             self.place = Some(self.streams.end(&mut link).await?);
-            self.audience.tell(None);
+            self.audience.events.tell(None);
         }
         // Whatever was woken meanwhile.
         self.audience.wake_all();

@@ -1,5 +1,9 @@
 //! The command line of `archesai`.
 
+mod audit;
+mod events;
+mod keys;
+
 use std::{path::PathBuf, process::ExitCode};
 
 use archesai_tools::apart;
@@ -47,6 +51,9 @@ pub fn command() -> Command {
         .subcommand(with_settings(
             Command::new("migrate").about("Brings the database up to date, and ends"),
         ))
+        .subcommand(keys::command(with_settings))
+        .subcommand(audit::command(with_settings))
+        .subcommand(events::command(with_settings))
         .subcommand(
             Command::new(apart::COMMAND)
                 .about("Reads the one document on its input, for a server")
@@ -110,6 +117,27 @@ fn run(matches: &ArgMatches) -> anyhow::Result<()> {
             println!("the database is up to date");
             Ok(())
         }
+        Some(("keys", keys)) => match keys.subcommand() {
+            Some((_, flags)) => {
+                let config = Config::read(&effective(flags)?)?;
+                runtime(&config)?.block_on(keys::rotate(&config))
+            }
+            None => Ok(()),
+        },
+        Some(("audit", audit)) => match audit.subcommand() {
+            Some((_, flags)) => {
+                let config = Config::read(&effective(flags)?)?;
+                runtime(&config)?.block_on(audit::verify(&config, flags))
+            }
+            None => Ok(()),
+        },
+        Some(("events", events)) => match events.subcommand() {
+            Some((_, flags)) => {
+                let config = Config::read(&effective(flags)?)?;
+                runtime(&config)?.block_on(events::replay(&config, flags))
+            }
+            None => Ok(()),
+        },
         Some((apart::COMMAND, arguments)) => {
             let memory = arguments.get_one("memory").copied();
             Ok(apart::serve(memory.unwrap_or_default())?)

@@ -1,5 +1,6 @@
 //! The composition root: which adapter is behind which port.
 
+mod audit;
 mod auth;
 mod blobs;
 mod bus;
@@ -8,16 +9,23 @@ mod capabilities;
 mod content;
 mod database;
 mod infrastructure;
+mod keys;
 mod organizations;
 mod translate;
+mod usage;
 mod workflows;
 
 use std::sync::Arc;
 
+pub use audit::open_trail;
 pub use auth::AuthAdapters;
 pub use content::ContentAdapters;
+pub(crate) use database::Database;
+pub(crate) use infrastructure::open_database;
 pub use infrastructure::{Infrastructure, migrate};
+pub use keys::{Rotated, rotate_keys};
 pub use organizations::OrganizationsAdapters;
+pub(crate) use usage::UsageProjection;
 pub use workflows::WorkflowsAdapters;
 
 use crate::config::Config;

@@ -80,11 +80,12 @@ pub async fn serve(config: Config, part: Part) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
     let stop = Stop::new();
     let ready = Arc::new(Ready::new(Arc::clone(&infrastructure), stop.clone()));
-    let (log, subscriber) = (
-        infrastructure.database.history(),
-        infrastructure.bus.subscriber(),
-    );
-    let live = Arc::new(Live::start(log, &subscriber, MAX_WATCHERS));
+    let log = infrastructure.database.history();
+    let live = Arc::new(Live::start(
+        log,
+        &infrastructure.bus.subscriber,
+        MAX_WATCHERS,
+    ));
     let system = handlers::System {
         readiness: ready,
         metrics: Arc::new(Scrape::new(counts, infrastructure.clone())),

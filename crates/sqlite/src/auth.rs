@@ -431,6 +431,17 @@ impl<L: Lend> Repository for Sqlite<L> {
                 signing_keys::sealed_private_key.eq(&key.sealed_private_key),
                 signing_keys::created_at.eq(Time(key.created_at)),
             ))
+            .on_conflict_do_nothing()
+            .execute(&mut *connection)
+            .await
+            .map_err(Error::unavailable)?;
+        Ok(())
+    }
+
+    async fn reseal_signing_key(&self, id: SigningKeyId, sealed_private_key: &[u8]) -> Result<()> {
+        let mut connection = self.0.write().await.map_err(Error::unavailable)?;
+        diesel::update(signing_keys::table.find(Id(id.0)))
+            .set(signing_keys::sealed_private_key.eq(sealed_private_key))
             .execute(&mut *connection)
             .await
             .map_err(Error::unavailable)?;

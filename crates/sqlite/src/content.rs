@@ -22,8 +22,8 @@ use archesai_content::{
     Artifact, ArtifactFilter, ArtifactId, ArtifactSort, ChunkId, Error, Hit, IndexStatus, Label,
     LabelId, LabelSort, ModelInfo, OrganizationId, Page, Recorded, Result, SearchFilter, Slice,
     ports::{
-        BlobDeletion, Claim, Erasure, IndexJob, NewIndex, Repository, Scope, Store, Transaction,
-        UnembeddedChunk,
+        BlobDeletion, Claim, Erasure, IndexJob, Leftover, NewIndex, Repository, Scope, Store,
+        Transaction, UnembeddedChunk,
     },
 };
 
@@ -84,7 +84,7 @@ impl<L: Lend> Repository for Sqlite<L> {
         &self,
         organization: OrganizationId,
         id: ArtifactId,
-    ) -> Result<Option<String>> {
+    ) -> Result<Option<Leftover>> {
         writing(&self.0, move |c| artifacts::delete(c, organization, id)).await
     }
 

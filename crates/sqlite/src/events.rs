@@ -1,5 +1,8 @@
 //! The event log: appended to by every domain, published from by the relay.
 
+mod chains;
+mod trail;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
@@ -7,19 +10,16 @@ use std::{
 
 use archesai_platform::{
     Result,
-    events::{Changes, History, LoggedEvent, Mark, Outbox},
+    chains::{Chain, Extension},
+    events::{Changes, History, LoggedEvent, Mark, Outbox, Piece},
 };
-use diesel::{
-    dsl::{max, sql},
-    prelude::*,
-    sql_types::{BigInt, Nullable},
-    sqlite::SqliteConnection,
-};
+use diesel::{dsl::max, prelude::*, sqlite::SqliteConnection};
 
+use self::chains::ChainRow;
 use crate::{
     lend::{Failure, Lend, Pooled, Sqlite},
-    schema::events,
-    task::{reading, writing},
+    schema::{chains as chain_rows, events},
+    task::reading,
     types::{Id, Time},
 };
 
@@ -127,15 +127,17 @@ impl Outbox for Sqlite<Pooled> {
         self.0.0.committed.notified().await;
     }
 
-    async fn mark_published(&self, sequences: &[i64]) -> Result<()> {
-        let sequences = sequences.to_vec();
-        writing(&self.0, move |c| {
-            diesel::update(events::table.filter(events::sequence.eq_any(sequences)))
-                .set(events::published_at.eq(sql::<Nullable<BigInt>>(NOW)))
-                .execute(c)?;
-            Ok(())
-        })
-        .await
+    async fn chains(&self, organizations: &BTreeSet<u128>) -> Result<Vec<Chain>> {
+        let ids: Vec<Id> = organizations.iter().copied().map(Id).collect();
+        let query = chain_rows::table
+            .filter(chain_rows::organization_id.eq_any(ids))
+            .select(ChainRow::as_select());
+        let rows = reading(&self.0, move |c| Ok(query.load(c)?)).await?;
+        Ok(rows.into_iter().map(ChainRow::into).collect())
+    }
+
+    async fn mark_published(&self, extension: &Extension) -> Result<bool> {
+        self.extend_chains(extension).await
     }
 
     /// A file has one process, and the process one right to give.
@@ -160,27 +162,48 @@ impl Outbox for Sqlite<Pooled> {
 
 impl Changes for Sqlite<Pooled> {
     async fn mark(&self) -> Result<Mark> {
-        let last = events::table.select(max(events::sequence));
-        let last: Option<i64> = reading(&self.0, move |c| Ok(last.first(c)?)).await?;
+        let last = reading(&self.0, |c| Ok(last_place(c)?)).await?;
         Ok(Mark {
             floor: last.unwrap_or_default(),
             known: BTreeMap::new(),
         })
     }
 
-    /// Places are given out in the order of the commits, so the last one is the mark.
-    async fn since(&self, mark: Mark, kinds: &[&str]) -> Result<(Vec<LoggedEvent>, Mark)> {
+    /// Places are given out in the order of the commits, so the last one is the mark, of whichever
+    /// kind it is: what was passed over is not looked at again.
+    async fn since(&self, mark: Mark, kinds: &[&str], limit: u32) -> Result<Piece> {
         let kinds: Vec<String> = kinds.iter().map(ToString::to_string).collect();
         let query = events::table
             .filter(events::sequence.gt(mark.floor))
             .filter(events::aggregate_kind.eq_any(kinds))
             .order(events::sequence)
+            .limit(limit.into())
             .select(EventRow::as_select());
-        let rows = reading(&self.0, move |c| Ok(query.load(c)?)).await?;
-        let floor = rows.last().map_or(mark.floor, |row| row.sequence);
-        let told = rows.into_iter().map(EventRow::into).collect();
-        Ok((told, Mark { floor, ..mark }))
+        let look = move |c: &mut SqliteConnection| {
+            let last = last_place(c)?.unwrap_or_default();
+            let rows: Vec<EventRow> = query.filter(events::sequence.le(last)).load(c)?;
+            Ok((last, rows))
+        };
+        let (last, rows) = reading(&self.0, look).await?;
+        let full = rows.len() >= limit as usize;
+        let end = rows
+            .last()
+            .filter(|_| full)
+            .map_or(last, |row| row.sequence);
+        let floor = end.max(mark.floor);
+        Ok(Piece {
+            events: rows.into_iter().map(EventRow::into).collect(),
+            mark: Mark { floor, ..mark },
+            is_last: !full,
+        })
     }
+}
+
+/// The place of the newest event.
+fn last_place(connection: &mut SqliteConnection) -> QueryResult<Option<i64>> {
+    events::table
+        .select(max(events::sequence))
+        .first(connection)
 }
 
 impl History for Sqlite<Pooled> {

@@ -7,6 +7,7 @@
 mod auth;
 mod connection;
 mod content;
+mod data_keys;
 mod database;
 mod events;
 mod gauges;
@@ -17,6 +18,7 @@ mod organizations;
 mod schema;
 mod task;
 mod types;
+mod usage;
 mod workflows;
 
 pub use database::{Database, OpenError};

@@ -1,10 +1,11 @@
 //! The tables of organizations.
 
-use std::time::SystemTime;
+use std::{collections::BTreeMap, time::SystemTime};
 
 use archesai_organizations::{
-    Cursor, CursorKey, Error, Invitation, InvitationId, InvitationStatus, Member, MemberId,
-    Membership, Organization, OrganizationId, Page, Plan, Recorded, Result, Role, Slice, UserId,
+    Counts, Cursor, CursorKey, DailyUsage, Day, Error, Invitation, InvitationId, InvitationStatus,
+    Member, MemberId, Membership, Organization, OrganizationId, Page, Plan, Recorded, Result, Role,
+    Slice, Tally, UserId,
     ports::{Repository, Scope, Sort, Store, TokenDigest, Transaction, cursor},
 };
 use diesel::{
@@ -18,7 +19,9 @@ use crate::{
     lend::{Lend, Open, Pooled, Sqlite},
     lists::sliced,
     schema::{invitations, members, organizations},
+    task::{reading, writing},
     types::{Digest, Id, Time, signed, unsigned},
+    usage,
 };
 
 #[derive(Queryable, Selectable)]
@@ -437,6 +440,33 @@ impl<L: Lend> Repository for Sqlite<L> {
         .await
         .map_err(Error::unavailable)?;
         Ok(updated == 1)
+    }
+
+    async fn list_usage(
+        &self,
+        organization: OrganizationId,
+        from: Day,
+        to: Day,
+    ) -> Result<Vec<DailyUsage>> {
+        reading(&self.0, move |c| usage::list(c, organization, from, to)).await
+    }
+
+    async fn current_tally(&self) -> Result<Tally> {
+        reading(&self.0, usage::current).await
+    }
+
+    async fn begin_tally(&self) -> Result<Tally> {
+        writing(&self.0, usage::begin).await
+    }
+
+    async fn add_usage(&self, tally: &Tally, mark: &str, counts: &Counts) -> Result<bool> {
+        let (tally, mark, counts) = (tally.clone(), mark.to_owned(), counts.clone());
+        writing(&self.0, move |c| usage::add(c, &tally, &mark, &counts)).await
+    }
+
+    async fn switch_tally(&self, id: i64, kept: &BTreeMap<OrganizationId, Day>) -> Result<bool> {
+        let kept = kept.clone();
+        writing(&self.0, move |c| usage::switch(c, id, &kept)).await
     }
 
     async fn record(&self, event: &Recorded) -> Result<()> {

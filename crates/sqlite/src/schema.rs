@@ -12,6 +12,28 @@ diesel::table! {
         payload -> Text,
         occurred_at -> BigInt,
         published_at -> Nullable<BigInt>,
+        position -> Nullable<BigInt>,
+        mac -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    chains (organization_id) {
+        organization_id -> Binary,
+        base_position -> BigInt,
+        base_mac -> Binary,
+        position -> BigInt,
+        mac -> Binary,
+        begins_at -> Nullable<BigInt>,
+        seal -> Binary,
+    }
+}
+
+diesel::table! {
+    data_keys (id) {
+        id -> BigInt,
+        wrapped -> Binary,
+        created_at -> BigInt,
     }
 }
 
@@ -114,6 +136,24 @@ diesel::table! {
         invited_by -> Binary,
         created_at -> BigInt,
         expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    usage_tallies (id) {
+        id -> BigInt,
+        mark -> Text,
+        is_read -> BigInt,
+    }
+}
+
+diesel::table! {
+    usage (organization_id, tally, day, figure) {
+        organization_id -> Binary,
+        tally -> BigInt,
+        day -> BigInt,
+        figure -> Text,
+        amount -> BigInt,
     }
 }
 

@@ -57,6 +57,7 @@ macro_rules! port_error {
 }
 port_error!(
     archesai_content: unavailable,
+    archesai_organizations: unavailable,
     archesai_platform: unavailable,
     archesai_workflows: unreadable
 );

@@ -68,9 +68,12 @@ impl ToSql<BigInt, Sqlite> for Time {
 impl FromSql<BigInt, Sqlite> for Time {
     fn from_sql(value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
         let micros: i64 = FromSql::<BigInt, Sqlite>::from_sql(value)?;
-        Ok(Self(
-            UNIX_EPOCH + Duration::from_micros(u64::try_from(micros)?),
-        ))
+        let apart = Duration::from_micros(micros.unsigned_abs());
+        Ok(Self(if micros < 0 {
+            UNIX_EPOCH - apart
+        } else {
+            UNIX_EPOCH + apart
+        }))
     }
 }
 

@@ -65,7 +65,11 @@ impl<L: Lend> Repository for Sqlite<L> {
         writing(&self.0, move |c| pipelines::update(c, &row, &definition)).await
     }
 
-    async fn delete_pipeline(&self, organization: OrganizationId, id: PipelineId) -> Result<bool> {
+    async fn delete_pipeline(
+        &self,
+        organization: OrganizationId,
+        id: PipelineId,
+    ) -> Result<Option<u64>> {
         writing(&self.0, move |c| pipelines::delete(c, organization, id)).await
     }
 

@@ -24,6 +24,7 @@ async fn organizations() {
     let (database, _folder) = database().await;
     conformance::organizations::suite(&database.store()).await;
     conformance::organizations::races::suite(&database.store()).await;
+    conformance::organizations::usage::suite(&database.store()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,12 +32,15 @@ async fn platform() {
     let (database, _folder) = database().await;
     let store = database.store();
     conformance::platform::idempotency_suite(&store).await;
+    conformance::data_keys::suite(&store).await;
     // The other suites leave events behind.
     conformance::auth::suite(&store).await;
     conformance::auth::suite(&store).await;
     conformance::platform::event_log_suite(&store).await;
     conformance::event_log::leading_suite(&store).await;
     conformance::event_log::following_suite(&store).await;
+    conformance::event_log::chains::suite(&store).await;
+    conformance::event_log::relays::suite(&store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,12 +93,14 @@ async fn what_was_said_is_not_unsaid() {
 
     let (database, folder) = database().await;
     conformance::auth::suite(&database.store()).await;
+    conformance::event_log::chains::suite(&database.store()).await;
     let path = folder.path().join("archesai.db");
     let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
     for sql in [
         "UPDATE events SET kind = 'x'",
         "UPDATE events SET sequence = sequence + 1000",
         "DELETE FROM events",
+        "UPDATE events SET position = position + 1 WHERE position IS NOT NULL",
     ] {
         let refused = sql_query(sql).execute(&mut connection).unwrap_err();
         assert!(
@@ -102,4 +108,17 @@ async fn what_was_said_is_not_unsaid() {
             "{sql}: {refused}"
         );
     }
+}
+
+/// No key is taken away that something may be sealed under.
+#[tokio::test(flavor = "multi_thread")]
+async fn data_keys_stay() {
+    use diesel::{Connection as _, RunQueryDsl as _, SqliteConnection, sql_query};
+
+    let (database, folder) = database().await;
+    conformance::data_keys::suite(&database.store()).await;
+    let path = folder.path().join("archesai.db");
+    let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    let delete = sql_query("DELETE FROM data_keys").execute(&mut connection);
+    assert!(delete.unwrap_err().to_string().contains("data keys stay"));
 }

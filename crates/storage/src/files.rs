@@ -76,11 +76,32 @@ pub fn read_or_keep_secret(path: &Path, new: impl FnOnce() -> String) -> io::Res
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
-        if let Some(folder) = path.parent() {
-            fs::File::open(folder)?.sync_all()?;
-        }
+        sync_folder_of(path)?;
     }
     Ok(fs::read_to_string(path)?.trim().to_owned())
+}
+
+/// Reads a secret, if there is one.
+pub fn read_secret(path: &Path) -> io::Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Puts a file into the place of another in the same folder: whoever looks finds the one or the
+/// other, whatever happens meanwhile, and once this returns it is durable.
+pub fn replace_file(path: &Path, by: &Path) -> io::Result<()> {
+    fs::rename(by, path)?;
+    sync_folder_of(path)
+}
+
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -92,5 +113,17 @@ mod tests {
         let first = super::read_or_keep_secret(&path, || "one".to_owned()).unwrap();
         let second = super::read_or_keep_secret(&path, || "two".to_owned()).unwrap();
         assert_eq!((first.as_str(), second.as_str()), ("one", "one"));
+    }
+
+    #[test]
+    fn a_secret_replaces_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, next] = ["key", "next"].map(|name| folder.path().join(name));
+        for (path, secret) in [(&path, "one"), (&next, "two")] {
+            super::read_or_keep_secret(path, || secret.to_owned()).unwrap();
+        }
+        super::replace_file(&path, &next).unwrap();
+        let read = |path| super::read_secret(path).unwrap();
+        assert_eq!((read(&path).as_deref(), read(&next)), (Some("two"), None));
     }
 }

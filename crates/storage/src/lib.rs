@@ -21,7 +21,8 @@ mod writer;
 pub use blobs::Blobs;
 pub use error::{Error, Result};
 pub use files::{
-    FolderLock, create_folder, exists, keep_private, read_or_keep_secret, read_text, take_folder,
+    FolderLock, create_folder, exists, keep_private, read_or_keep_secret, read_secret, read_text,
+    replace_file, take_folder,
 };
 pub use reader::Reader;
 pub use s3::S3Settings;

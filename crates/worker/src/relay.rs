@@ -1,10 +1,19 @@
-//! Publishes the event log. Of all nodes that could, one does.
+//! Publishes the event log, and chains what it published. Of all nodes that could, one does.
+//!
+//! Chaining here rather than where events are appended keeps those who append to one organization
+//! from waiting for each other.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use archesai_platform::{
     Result,
+    chains::{Extension, PLATFORM},
     events::{LoggedEvent, Outbox, Publisher},
+    vault::Vault,
     wakeups::{Wake, Wakeups},
 };
 use tokio::time::Instant;
@@ -32,9 +41,10 @@ const LEADING: Duration = Duration::from_secs(2);
 const ASKING: Duration = Duration::from_secs(1);
 
 /// Publishes events until it is stopped: at least once each, in the order of the log. `node` is who
-/// does it.
+/// does it, and the vault has the key that they are chained with.
 pub async fn relay<L: Outbox, P: Publisher, W: Wake>(
     log: L,
+    vault: Arc<dyn Vault>,
     publisher: P,
     wake: W,
     node: u128,
@@ -43,11 +53,12 @@ pub async fn relay<L: Outbox, P: Publisher, W: Wake>(
 ) {
     let mut relay = Relay {
         log,
+        vault,
         publisher,
         node,
         leads: false,
         asked_at: None,
-        unmarked: BTreeSet::new(),
+        unmarked: BTreeMap::new(),
         marked_at: Instant::now(),
     };
     while !stop.is_cancelled() {
@@ -85,13 +96,14 @@ pub async fn herald<L: Outbox>(log: L, wake: Arc<dyn Wakeups>, stop: Stop) {
 
 struct Relay<L, P> {
     log: L,
+    vault: Arc<dyn Vault>,
     publisher: P,
     node: u128,
     /// Whether it had the right to publish when it asked, and when that was.
     leads: bool,
     asked_at: Option<Instant>,
-    /// What was published and is not marked so yet.
-    unmarked: BTreeSet<i64>,
+    /// What was published and is not marked so yet, by its place in the log.
+    unmarked: BTreeMap<i64, LoggedEvent>,
     marked_at: Instant,
 }
 
@@ -102,9 +114,10 @@ impl<L: Outbox, P: Publisher> Relay<L, P> {
             self.mark().await?;
             return Ok(false);
         }
-        let batch = self.log.unpublished(&self.unmarked, BATCH).await?;
+        let known = self.unmarked.keys().copied().collect();
+        let batch = self.log.unpublished(&known, BATCH).await?;
         let full = batch.len() >= BATCH as usize;
-        for event in &batch {
+        for event in batch {
             if stop.is_cancelled() || !self.leads().await? {
                 return Ok(false);
             }
@@ -133,9 +146,9 @@ impl<L: Outbox, P: Publisher> Relay<L, P> {
         Ok(leads)
     }
 
-    async fn publish(&mut self, event: &LoggedEvent) -> Result<()> {
-        self.publisher.publish(event).await?;
-        self.unmarked.insert(event.sequence);
+    async fn publish(&mut self, event: LoggedEvent) -> Result<()> {
+        self.publisher.publish(&event).await?;
+        self.unmarked.insert(event.sequence, event);
         metrics::counter!("archesai_events_published_total").increment(1);
         Ok(())
     }
@@ -145,8 +158,20 @@ impl<L: Outbox, P: Publisher> Relay<L, P> {
         if self.unmarked.is_empty() {
             return Ok(());
         }
-        let sequences: Vec<i64> = self.unmarked.iter().copied().collect();
-        self.log.mark_published(&sequences).await?;
+        let of = |event: &LoggedEvent| event.organization_id.unwrap_or(PLATFORM);
+        let organizations: BTreeSet<u128> = self.unmarked.values().map(of).collect();
+        let chains = self.log.chains(&organizations).await?;
+        let extension = Extension::new(&*self.vault, chains, self.unmarked.values())?;
+        for organization in extension.broken() {
+            tracing::error!(
+                organization = format!("{organization:032x}"),
+                "somebody tampered with the audit trail; `archesai audit verify` says more"
+            );
+        }
+        // Where another node was faster, what it left is read and published again.
+        if !self.log.mark_published(&extension).await? {
+            tracing::warn!("another node publishes events as well");
+        }
         self.unmarked.clear();
         Ok(())
     }

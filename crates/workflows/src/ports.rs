@@ -152,12 +152,13 @@ pub trait Repository: Send + Sync + 'static {
     fn update_pipeline(&self, pipeline: &Pipeline) -> impl Future<Output = Result<()>> + Send;
 
     /// Deletes a pipeline with its versions, its runs and all that belongs to
-    /// them, whether they have ended or not. Answers whether it was there.
+    /// them, whether they have ended or not. Answers the version it had; `None` if there
+    /// is no such pipeline.
     fn delete_pipeline(
         &self,
         organization: OrganizationId,
         id: PipelineId,
-    ) -> impl Future<Output = Result<bool>> + Send;
+    ) -> impl Future<Output = Result<Option<u64>>> + Send;
 
     /// The definition of a pipeline as it was in a version.
     fn find_definition(

@@ -1,1 +1,1 @@
-DROP TABLE idempotency_keys; DROP TABLE events;
+DROP TABLE idempotency_keys; DROP TABLE chains; DROP TABLE events;

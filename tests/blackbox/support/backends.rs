@@ -35,6 +35,10 @@ impl Backends {
         for name in named.split(',').filter(|name| !name.is_empty()) {
             match name {
                 "postgres" => backends.postgres(),
+                "replica" => {
+                    let url = backends.database().replica_url();
+                    backends.set("DATABASE_REPLICA_URLS", url);
+                }
                 "redis" => backends.set("REDIS_URL", told("ARCHESAI_TEST_REDIS_URL")),
                 "nats" => backends.set("NATS_URL", told("ARCHESAI_TEST_NATS_URL")),
                 "caches=memory" => backends.set("CACHES", "memory".to_owned()),
@@ -61,6 +65,13 @@ impl Backends {
         self
     }
 
+    /// The same, but for what one setting says.
+    pub(crate) fn but(mut self, name: &str, value: &str) -> Self {
+        self.settings.retain(|(set, _)| set != name);
+        self.set(name, value.to_owned());
+        self
+    }
+
     /// What one setting says.
     pub(crate) fn setting(&self, name: &str) -> &str {
         let setting = self.settings.iter().find(|(set, _)| set == name);
@@ -77,6 +88,11 @@ impl Backends {
     /// The settings that name them.
     pub(crate) fn settings(&self) -> impl Iterator<Item = (String, String)> {
         self.settings.iter().cloned()
+    }
+
+    /// The database, where it is in Postgres.
+    pub(crate) fn database(&self) -> &Scratch {
+        self.database.as_ref().unwrap()
     }
 
     /// Takes the database away from a server with this folder, or gives it back.

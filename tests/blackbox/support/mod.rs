@@ -2,6 +2,7 @@
 
 mod backends;
 mod client;
+mod owner;
 pub(crate) mod raw;
 mod server;
 
@@ -13,7 +14,8 @@ use std::{
 
 pub(crate) use backends::Backends;
 pub(crate) use client::{Answer, Client, PASSWORD, Secrets, User};
-pub(crate) use server::{Server, program};
+pub(crate) use owner::Owner;
+pub(crate) use server::{Server, fail, program, succeed};
 
 /// Asks until there is an answer; gives up after some time.
 pub(crate) async fn eventually<T>(within: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {

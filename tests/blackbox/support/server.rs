@@ -7,12 +7,13 @@ use std::{
     process::{Child, Command, Stdio},
     sync::{Arc, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use archesai_conformance::servers::Scratch;
 use tempfile::{NamedTempFile, TempDir};
 
-use super::{Backends, Client, Secrets, User, client::PASSWORD};
+use super::{Backends, Client, Owner, Secrets, User, client::PASSWORD};
 
 /// How long a start may take on a busy machine.
 const START: Duration = Duration::from_secs(30);
@@ -61,6 +62,21 @@ impl Server {
         other
     }
 
+    /// Starts several processes that do everything, at once, on the same back ends.
+    pub(crate) fn at_once(number: usize, backends: Backends) -> Vec<Self> {
+        let mut settings = vec![("EMBEDDINGS".to_owned(), "off".to_owned())];
+        settings.extend(backends.settings());
+        let backends = Arc::new(backends);
+        thread::scope(|scope| {
+            let start = || Self::of("serve", settings.clone(), Arc::clone(&backends));
+            let starts: Vec<_> = (0..number).map(|_| scope.spawn(start)).collect();
+            starts
+                .into_iter()
+                .map(|start| start.join().unwrap())
+                .collect()
+        })
+    }
+
     fn of(part: &'static str, settings: Vec<(String, String)>, backends: Arc<Backends>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = NamedTempFile::new().unwrap();
@@ -81,6 +97,17 @@ impl Server {
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Changes a setting for the next start, and for commands.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.settings.retain(|(set, _)| set != name);
+        self.settings.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Another command of the program, with the settings of this server and its folder.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        command(arguments, &self.folder, &self.settings)
     }
 
     /// Starts the process again, on the same folder.
@@ -118,6 +145,20 @@ impl Server {
     /// Takes the database away from it, or gives it back.
     pub(crate) fn have_database(&self, is_there: bool) {
         self.backends.have_database(self.folder(), is_there);
+    }
+
+    /// The database, where it is in Postgres.
+    pub(crate) fn database(&self) -> &Scratch {
+        self.backends.database()
+    }
+
+    /// Who owns its database.
+    pub(crate) fn owner(&self) -> Owner {
+        let is_url = |(name, _): &&(String, String)| name == "DATABASE_OWNER_URL";
+        match self.settings.iter().find(is_url) {
+            Some((_, url)) => Owner::Postgres(url.clone()),
+            None => Owner::Sqlite(self.folder().join("archesai.db")),
+        }
     }
 
     /// The folder with its data.
@@ -180,6 +221,58 @@ pub(crate) fn program() -> Command {
     command
 }
 
+/// Runs a command that is to end well, and answers what it prints.
+pub(crate) fn succeed(mut command: Command) -> String {
+    let output = command.output().unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complaint}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs a command that is to end badly before long, and answers the one line it complains in.
+pub(crate) fn fail(mut command: Command) -> String {
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let began = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if began.elapsed() > START {
+            _ = child.kill();
+            panic!("it does not end");
+        }
+        thread::sleep(Duration::from_millis(10));
+    };
+    let said = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
+    assert!(!status.success(), "{said}");
+    // The log is objects, one a line.
+    let complaints = said.lines().filter(|line| !line.starts_with('{'));
+    let complaints: Vec<_> = complaints.collect();
+    assert_eq!(complaints.len(), 1, "{said}");
+    complaints[0].to_owned()
+}
+
+/// A command of the program, with a folder and settings.
+fn command(arguments: &[&str], folder: &TempDir, settings: &[(String, String)]) -> Command {
+    let mut command = program();
+    command
+        .args(arguments)
+        .env("ARCHESAI_DATA_DIR", folder.path())
+        .env("ARCHESAI_PORT", "0")
+        // As much as anybody would ever log, for a secret to show.
+        .env("ARCHESAI_LOG", "debug")
+        .env("ARCHESAI_LOG_FORMAT", "json")
+        .current_dir(folder.path());
+    for (name, value) in settings {
+        command.env(format!("ARCHESAI_{name}"), value);
+    }
+    command
+}
+
 /// Starts the process and waits until it says where it listens.
 fn spawn(
     part: &str,
@@ -189,21 +282,8 @@ fn spawn(
 ) -> (Child, String) {
     // A process that is started again goes on where the one before ended.
     let log = File::options().append(true).open(log.path()).unwrap();
-    let mut command = program();
-    command
-        .arg(part)
-        .env("ARCHESAI_DATA_DIR", folder.path())
-        .env("ARCHESAI_PORT", "0")
-        // As much as anybody would ever log, for a secret to show.
-        .env("ARCHESAI_LOG", "debug")
-        .env("ARCHESAI_LOG_FORMAT", "json")
-        .current_dir(folder.path())
-        .stdout(Stdio::piped())
-        .stderr(log);
-    for (name, value) in settings {
-        command.env(format!("ARCHESAI_{name}"), value);
-    }
-    let mut child = command.spawn().unwrap();
+    let mut command = command(&[part], folder, settings);
+    let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
     let stdout = BufReader::new(child.stdout.take().unwrap());
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {

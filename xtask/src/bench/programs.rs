@@ -15,6 +15,8 @@ pub(super) struct Programs {
     pub(super) server: PathBuf,
     /// What it is measured against.
     pub(super) baseline: PathBuf,
+    /// What measures the adapter of Postgres.
+    pub(super) postgres: PathBuf,
 }
 
 /// Builds them.
@@ -23,7 +25,7 @@ pub(super) fn build(root: &Path) -> Result<Programs> {
     let mut cargo = process::cargo(root)?;
     // Both at once: each alone may want other features of what they share.
     cargo.args(["build", "--release", "--workspace", "--bin", "archesai"]);
-    cargo.args(["--example", "baseline"]);
+    cargo.args(["--example", "baseline", "--example", "measure"]);
     cargo.args(["--quiet", "--message-format=json-render-diagnostics"]);
     let output = cargo
         .stderr(Stdio::inherit())
@@ -39,6 +41,7 @@ pub(super) fn build(root: &Path) -> Result<Programs> {
     let programs = Programs {
         server: find("archesai")?,
         baseline: find("baseline")?,
+        postgres: find("measure")?,
     };
     progress.end();
     Ok(programs)

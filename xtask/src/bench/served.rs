@@ -74,7 +74,7 @@ pub(super) fn baseline(programs: &Programs) -> Result<Served> {
 /// A data folder and the server on it, without the local model.
 pub(super) struct Server {
     program: PathBuf,
-    settings: Vec<(&'static str, &'static str)>,
+    settings: Vec<(&'static str, String)>,
     // Before the folder, for it ends before that goes.
     pub(super) served: Served,
     folder: TempDir,
@@ -90,16 +90,18 @@ impl Server {
     pub(super) fn with(
         programs: &Programs,
         parent: &Path,
-        settings: &[(&'static str, &'static str)],
+        settings: &[(&'static str, &str)],
     ) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("data-")
             .tempdir_in(parent)
             .context("making a data folder")?;
-        let served = serve(&programs.server, folder.path(), settings)?;
+        let owned = |(name, value): &(&'static str, &str)| (*name, (*value).to_owned());
+        let settings: Vec<_> = settings.iter().map(owned).collect();
+        let served = serve(&programs.server, folder.path(), &settings)?;
         Ok(Self {
             program: programs.server.clone(),
-            settings: settings.to_vec(),
+            settings,
             served,
             folder,
         })
@@ -153,7 +155,7 @@ pub(super) const EMAIL: &str = "bench@example.com";
 pub(super) const PASSWORD: &str = "correct horse battery staple";
 
 /// Runs the server on a data folder. Nothing that is set on this machine counts.
-fn serve(program: &Path, folder: &Path, settings: &[(&str, &str)]) -> Result<Served> {
+fn serve(program: &Path, folder: &Path, settings: &[(&str, String)]) -> Result<Served> {
     let mut command = Command::new(program);
     process::forget_this_package(&mut command);
     for (name, _) in env::vars_os() {

@@ -37,8 +37,10 @@ const SHARED: [Shared; 2] = [
     },
     Shared {
         path: "crates/server/src/erased/platform.gen.rs",
-        about: "How nodes hear of each other, behind pointers, so that configuration can choose the adapters.",
+        about: "How nodes hear of each other and what they share, behind pointers, so that configuration can choose the adapters.",
         ports: &[
+            ("chains", &["Trail"]),
+            ("data_keys", &["DataKeys"]),
             (
                 "events",
                 &[
@@ -49,7 +51,6 @@ const SHARED: [Shared; 2] = [
                     "Subscription",
                 ],
             ),
-            ("wakeups", &["Wake"]),
         ],
     },
 ];

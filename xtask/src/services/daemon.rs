@@ -42,6 +42,13 @@ pub(super) struct Running {
     pub(super) port: u16,
 }
 
+impl Running {
+    /// Tells it from every other one, before and after it.
+    pub(super) fn name(&self) -> String {
+        format!("{} {}", self.pid, self.port)
+    }
+}
+
 #[cfg(test)]
 impl Running {
     /// Ends it at once, and waits until it is gone.

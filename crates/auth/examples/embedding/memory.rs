@@ -8,7 +8,7 @@ use std::{
 
 use archesai_auth::{
     ApiKey, ApiKeyId, CursorKey, Email, Error, OrganizationId, Page, Recorded, Result, Session,
-    SessionId, Slice, User, UserId,
+    SessionId, SigningKeyId, Slice, User, UserId,
     ports::{Repository, SigningKey, Sort, Store, TokenDigest, Transaction, cursor},
 };
 
@@ -252,11 +252,20 @@ impl Repository for Memory {
     }
 
     async fn insert_signing_key(&self, key: &SigningKey) -> Result<()> {
+        let keys = &mut self.tables().signing_keys;
+        if keys.iter().all(|there| there.id != key.id) {
+            keys.push(key.clone());
+            keys.sort_by_key(|key| (key.created_at, key.id));
+        }
+        Ok(())
+    }
+
+    async fn reseal_signing_key(&self, id: SigningKeyId, sealed_private_key: &[u8]) -> Result<()> {
         let mut tables = self.tables();
-        tables.signing_keys.push(key.clone());
-        tables
-            .signing_keys
-            .sort_by_key(|key| (key.created_at, key.id));
+        let key = tables.signing_keys.iter_mut().find(|key| key.id == id);
+        if let Some(key) = key {
+            key.sealed_private_key = sealed_private_key.to_vec();
+        }
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use archesai_content::{
     Artifact, ArtifactFilter, ArtifactId, ArtifactSort, Error, IndexStatus, Json, LabelSort,
     SearchFilter, Slice, UserId,
-    ports::{Repository, Scope, Store, Transaction},
+    ports::{Leftover, Repository, Scope, Store, Transaction},
 };
 
 use super::{World, artifact, check, label, model, texts, time, vectors};
@@ -549,7 +549,12 @@ async fn deleting_takes_everything_along<S: Store>(world: &World<S>) {
         .delete_artifact(world.ours, it.id)
         .await
         .unwrap();
-    assert_eq!(deleted, Some(it.blob_key));
+    let leftover = Leftover {
+        blob_key: it.blob_key,
+        size: it.size,
+        version: it.version,
+    };
+    assert_eq!(deleted, Some(leftover));
     assert_eq!(
         world
             .store

@@ -255,11 +255,15 @@ async fn deleting_makes_up_for_a_storage_that_is_down<S: Store + Outbox + Clone>
     bench.index_all().await;
     bench.read(&gone).await;
     bench.break_blobs(true);
-    bench
-        .service
-        .delete_artifact(bench.ours, ME, gone.id)
-        .await
-        .unwrap();
+    let delete = |versions| {
+        bench
+            .service
+            .delete_artifact(bench.ours, ME, gone.id, versions)
+    };
+    let refused = delete(Some(&[2, 3])).await;
+    assert!(matches!(refused, Err(Error::VersionConflict)));
+    bench.read(&gone).await;
+    delete(Some(&[2, 1])).await.unwrap();
     assert!(matches!(
         bench.service.artifact(bench.ours, gone.id).await,
         Err(Error::NotFound)
@@ -270,7 +274,7 @@ async fn deleting_makes_up_for_a_storage_that_is_down<S: Store + Outbox + Clone>
     bench.pass(bench.service.settings.lease);
     assert_eq!(bench.service.sweep_blobs().await.unwrap(), 1);
     assert_eq!(bench.blobs(), [kept.blob_key]);
-    let again = bench.service.delete_artifact(bench.ours, ME, gone.id).await;
+    let again = delete(None).await;
     assert!(matches!(again, Err(Error::NotFound)));
     assert_eq!(bench.events("artifact.deleted").await, 1);
 }

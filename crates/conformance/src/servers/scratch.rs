@@ -52,6 +52,18 @@ impl Scratch {
         });
     }
 
+    /// Runs statements as its owner.
+    pub async fn run(&self, statements: &str) {
+        let owner = connect(&self.owner_url()).await;
+        owner.batch_execute(statements).await.unwrap();
+    }
+
+    /// The number that a query of its owner's answers.
+    pub async fn number(&self, query: &str) -> i64 {
+        let owner = connect(&self.owner_url()).await;
+        owner.query_one(query, &[]).await.unwrap().get(0)
+    }
+
     /// How its owner reaches it.
     pub fn owner_url(&self) -> String {
         with_name(&admin_url(), &self.name)
@@ -60,6 +72,11 @@ impl Scratch {
     /// How the role of the server reaches it.
     pub fn server_url(&self) -> String {
         with_name(&told("ARCHESAI_TEST_POSTGRES_URL"), &self.name)
+    }
+
+    /// How the role of the server reaches its copy on the replica.
+    pub fn replica_url(&self) -> String {
+        with_name(&told("ARCHESAI_TEST_POSTGRES_REPLICA_URL"), &self.name)
     }
 
     /// How a role reaches it to which row-level security does not apply.
@@ -87,14 +104,14 @@ fn fresh_name() -> String {
 }
 
 /// A connection of a test's own.
-async fn connect(url: &str) -> Client {
+pub(super) async fn connect(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
 }
 
 /// Waits for a future on a thread of its own.
-fn elsewhere<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+pub(super) fn elsewhere<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     let work = thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

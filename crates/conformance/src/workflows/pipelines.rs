@@ -33,7 +33,7 @@ async fn list<S: Store>(world: &World<'_, S>, organization: OrganizationId) -> V
 async fn remove<S: Store>(world: &World<'_, S>, pipelines: &[Pipeline]) {
     for pipeline in pipelines {
         let removed = world.store.delete_pipeline(world.ours, pipeline.id).await;
-        assert!(removed.unwrap());
+        assert_eq!(removed.unwrap(), Some(pipeline.version));
     }
 }
 
@@ -221,11 +221,11 @@ async fn a_deleted_pipeline_is_gone<S: Store>(world: &World<'_, S>) {
     let one = world.pipeline().await;
     for (organization, id) in [(world.theirs, one.id), (world.ours, PipelineId(fresh()))] {
         let deleted = world.store.delete_pipeline(organization, id).await;
-        assert!(!deleted.unwrap());
+        assert_eq!(deleted.unwrap(), None);
     }
     remove(world, std::slice::from_ref(&one)).await;
     let deleted = world.store.delete_pipeline(world.ours, one.id).await;
-    assert!(!deleted.unwrap());
+    assert_eq!(deleted.unwrap(), None);
     let found = world.store.find_definition(world.ours, one.id, 1).await;
     assert_eq!(found.unwrap(), None);
 }

@@ -91,7 +91,9 @@ impl<S: Store> Program<S> {
 
     /// Takes away a run with its pipeline.
     pub async fn remove(&self, run: &Run) {
-        let removed = self.service.delete_pipeline(self.actor, run.pipeline_id);
+        let removed = self
+            .service
+            .delete_pipeline(self.actor, run.pipeline_id, None);
         removed.await.unwrap();
     }
 

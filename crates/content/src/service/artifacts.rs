@@ -5,9 +5,9 @@ use std::ops::Range;
 use crate::{
     Artifact, ArtifactFilter, ArtifactId, ArtifactSort, Cache, Error, Event, Json, OrganizationId,
     Page, Result, Service, Slice, UserId,
-    ports::{BlobReader, Blobs, Repository, Scope, Store, Transaction},
+    ports::{BlobReader, Blobs, Leftover, Repository, Scope, Store, Transaction},
     read_through, rules,
-    service::Adapters,
+    service::{Adapters, told},
 };
 
 /// What somebody wants changed of an artifact; `None` leaves a thing as it is.
@@ -146,24 +146,33 @@ impl<A: Adapters> Service<A> {
         Ok(updated)
     }
 
-    /// Deletes an artifact with its bytes, text and passages.
+    /// Deletes an artifact with its bytes, text and passages, if the stored version is one of
+    /// those expected.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`]
+    /// [`Error::NotFound`], [`Error::VersionConflict`]
     pub async fn delete_artifact(
         &self,
         organization: OrganizationId,
         actor: Option<UserId>,
         id: ArtifactId,
+        expected: Option<&[u64]>,
     ) -> Result<()> {
         let transaction = self.store.begin(Scope::Organization(organization)).await?;
         let deleted = transaction.delete_artifact(organization, id).await?;
-        let blob_key = deleted.ok_or(Error::NotFound)?;
+        let leftover = deleted.ok_or(Error::NotFound)?;
+        if expected.is_some_and(|expected| !expected.contains(&leftover.version)) {
+            return Err(Error::VersionConflict);
+        }
+        let Leftover { blob_key, size, .. } = leftover;
         transaction
             .insert_blob_deletion(organization, &blob_key, self.clock.now())
             .await?;
-        let event = Event::ArtifactDeleted { artifact_id: id };
+        let event = Event::ArtifactDeleted {
+            artifact_id: id,
+            bytes: told(size),
+        };
         transaction
             .record(&self.event(organization, actor, event))
             .await?;

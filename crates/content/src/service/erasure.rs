@@ -10,7 +10,7 @@ use crate::{
     Artifact, ArtifactFilter, ArtifactSort, Event, LabelSort, OrganizationId, Result, Service,
     Slice,
     ports::{Claim, Repository, Scope, Store, Transaction},
-    service::{Adapters, Open},
+    service::{Adapters, Open, told},
 };
 
 /// How many rows one transaction deletes, about.
@@ -106,7 +106,10 @@ impl<A: Adapters> Service<A> {
         transaction
             .insert_blob_deletion(organization, &artifact.blob_key, now)
             .await?;
-        let event = Event::ArtifactDeleted { artifact_id: id };
+        let event = Event::ArtifactDeleted {
+            artifact_id: id,
+            bytes: told(artifact.size),
+        };
         transaction
             .record(&self.event(organization, None, event))
             .await?;

@@ -14,7 +14,7 @@ use crate::{
         BlobWriter, Blobs, Repository, Scope, Store, Stored, TextExtractor, Transaction, Wakeups,
     },
     rules,
-    service::{Adapters, Open},
+    service::{Adapters, Open, told},
 };
 
 /// How many of the first bytes are looked at to tell what a file is.
@@ -255,6 +255,7 @@ impl<A: Adapters> Service<A> {
             artifact_id: artifact.id,
             name: artifact.name.clone(),
             labels: artifact.labels.clone(),
+            bytes: told(artifact.size),
         };
         transaction
             .record(&self.event(organization, artifact.created_by, event))

@@ -578,6 +578,7 @@ pub trait ContentApi: 'static {
         &self,
         caller: &Caller,
         id: uuid::Uuid,
+        if_match: Option<Vec<u64>>,
     ) -> impl Future<Output = Result<(), Problem>>;
 
     /// Changes the name, metadata or labels of an artifact.
@@ -743,12 +744,16 @@ async fn get_artifact<A: ContentApi>(
     tag = "content",
     params(
         ("id" = uuid::Uuid, Path, description = "The artifact."),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` the caller knows, or several, or `*`. The change is refused with 412 if the resource has none of them by now.", nullable = false),
     ),
     responses(
         (status = 204, description = "It is deleted."),
+        (status = 400, description = "The body is not what its `Content-Type` says, or broke off, or a header is malformed.", content((super::common::Problem = "application/problem+json"))),
         (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
         (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
         (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 409, description = "The request contradicts the state of things; `detail` says how.", content((super::common::Problem = "application/problem+json"))),
+        (status = 412, description = "The resource was changed since the version in `If-Match`.", content((super::common::Problem = "application/problem+json"))),
         (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
         (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
         (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
@@ -761,7 +766,8 @@ async fn delete_artifact<A: ContentApi>(
 ) -> Result<HttpResponse, Problem> {
     let call = Call::open(&request, &operations::DELETE_ARTIFACT).await?;
     let id = call.path("id")?;
-    api.delete_artifact(call.caller(), id).await?;
+    let if_match = call.if_match()?;
+    api.delete_artifact(call.caller(), id, if_match).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -288,6 +288,18 @@ pub const UPDATE_ORGANIZATION: Operation = Operation {
     },
 };
 
+/// Tells what was done in an organization, day by day.
+pub const GET_USAGE: Operation = Operation {
+    id: "get_usage",
+    method: "GET",
+    path: "/v1/organizations/{id}/usage",
+    access: Access::Member {
+        role: archesai_organizations::Role::Viewer,
+        scope: Some(archesai_auth::Scope::OrganizationsRead),
+        place: Place::Path,
+    },
+};
+
 /// Lists the members of an organization.
 pub const LIST_MEMBERS: Operation = Operation {
     id: "list_members",
@@ -651,6 +663,7 @@ pub const ALL: &[Operation] = &[
     GET_ORGANIZATION,
     DELETE_ORGANIZATION,
     UPDATE_ORGANIZATION,
+    GET_USAGE,
     LIST_MEMBERS,
     GET_MEMBER,
     REMOVE_MEMBER,

@@ -114,6 +114,54 @@ pub struct UpdateOrganizationRequest {
     pub name: Option<String>,
 }
 
+/// What was done in an organization.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Usage {
+    /// The first day.
+    #[schema(format = Date)]
+    pub from: String,
+    /// The last day.
+    #[schema(format = Date)]
+    pub to: String,
+    /// Days on which something was done, in order.
+    pub days: Vec<DailyUsage>,
+    /// How much of what was done.
+    pub total: UsageFigures,
+}
+
+/// What was done in an organization on a day.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DailyUsage {
+    /// The day, in UTC.
+    #[schema(format = Date)]
+    pub date: String,
+    /// How much of what was done.
+    pub figures: UsageFigures,
+}
+
+/// How much of what was done.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct UsageFigures {
+    /// Runs that were asked for.
+    pub runs_started: i64,
+    /// Runs that ended well.
+    pub runs_succeeded: i64,
+    /// Runs that ended with an error.
+    pub runs_failed: i64,
+    /// Runs that somebody cancelled.
+    pub runs_cancelled: i64,
+    /// Steps, and items that steps fan out over, that ended well or with an error.
+    pub steps_finished: i64,
+    /// Artifacts that were stored.
+    pub artifacts_created: i64,
+    /// Artifacts that were deleted.
+    pub artifacts_deleted: i64,
+    /// Bytes of artifacts that were stored.
+    pub bytes_stored: i64,
+    /// Bytes of artifacts that were deleted.
+    pub bytes_freed: i64,
+}
+
 /// What `GET /v1/organizations/{id}/members/{member_id}` answers.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Member {
@@ -249,6 +297,19 @@ pub struct ListOrganizationsQuery {
     pub sort: Option<super::common::CreationOrder>,
 }
 
+/// The query of `GET /v1/organizations/{id}/usage`.
+#[derive(Clone, Debug, Deserialize, Validate, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct GetUsageQuery {
+    /// The first day, such as 2026-01-31; 29 days before the last one where it is not said.
+    #[param(format = Date)]
+    pub from: Option<String>,
+    /// The last day; today where it is not said.
+    #[param(format = Date)]
+    pub to: Option<String>,
+}
+
 /// The query of `GET /v1/organizations/{id}/members`.
 #[derive(Clone, Debug, Deserialize, Validate, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -322,6 +383,17 @@ pub trait OrganizationsApi: 'static {
         if_match: Option<Vec<u64>>,
         body: UpdateOrganizationRequest,
     ) -> impl Future<Output = Result<Versioned<Organization>, Problem>>;
+
+    /// Tells what was done in an organization, day by day.
+    ///
+    /// What happens is counted some seconds later. Days are those of UTC, and at most 366 of them are told of; those on
+    /// which nothing was done are left out.
+    fn get_usage(
+        &self,
+        caller: &Caller,
+        id: uuid::Uuid,
+        query: GetUsageQuery,
+    ) -> impl Future<Output = Result<Usage, Problem>>;
 
     /// Lists the members of an organization.
     fn list_members(
@@ -573,6 +645,41 @@ async fn update_organization<A: OrganizationsApi>(
     let answer = api
         .update_organization(call.caller(), id, if_match, body)
         .await?;
+    call.answer(StatusCode::OK, &answer)
+}
+
+/// Tells what was done in an organization, day by day.
+///
+/// What happens is counted some seconds later. Days are those of UTC, and at most 366 of them are told of; those on
+/// which nothing was done are left out.
+#[utoipa::path(
+    get,
+    path = "/v1/organizations/{id}/usage",
+    operation_id = "get_usage",
+    tag = "organizations",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The organization."),
+        GetUsageQuery,
+    ),
+    responses(
+        (status = 200, description = "The days, and their sum.", content((Usage = "application/json"))),
+        (status = 401, description = "The credential is missing or no good.", content((super::common::Problem = "application/problem+json"))),
+        (status = 403, description = "The role or the scope of the credential does not suffice.", content((super::common::Problem = "application/problem+json"))),
+        (status = 404, description = "There is no such thing, or it belongs to another organization.", content((super::common::Problem = "application/problem+json"))),
+        (status = 422, description = "The request breaks rules; `errors` says which, and where.", content((super::common::Problem = "application/problem+json"))),
+        (status = 429, description = "Too many requests; `Retry-After` says when to come back.", content((super::common::Problem = "application/problem+json"))),
+        (status = 503, description = "A backing service is unavailable; `Retry-After` says when to try again.", content((super::common::Problem = "application/problem+json"))),
+    ),
+    security(("bearer" = [])),
+)]
+async fn get_usage<A: OrganizationsApi>(
+    api: web::Data<A>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let call = Call::open(&request, &operations::GET_USAGE).await?;
+    let id = call.path("id")?;
+    let query: GetUsageQuery = call.query()?;
+    let answer = api.get_usage(call.caller(), id, query).await?;
     call.answer(StatusCode::OK, &answer)
 }
 
@@ -939,6 +1046,9 @@ pub fn routes<A: OrganizationsApi>(config: &mut web::ServiceConfig) {
                 .route(web::get().to(get_member::<A>))
                 .route(web::delete().to(remove_member::<A>))
                 .route(web::patch().to(update_member::<A>)),
+        )
+        .service(
+            web::resource("/v1/organizations/{id}/usage").route(web::get().to(get_usage::<A>)),
         );
 }
 
@@ -951,6 +1061,7 @@ pub fn routes<A: OrganizationsApi>(config: &mut web::ServiceConfig) {
         get_organization,
         delete_organization,
         update_organization,
+        get_usage,
         list_members,
         get_member,
         remove_member,
@@ -967,6 +1078,9 @@ pub fn routes<A: OrganizationsApi>(config: &mut web::ServiceConfig) {
         OrganizationPage,
         CreateOrganizationRequest,
         UpdateOrganizationRequest,
+        Usage,
+        DailyUsage,
+        UsageFigures,
         Member,
         MemberPage,
         UpdateMemberRequest,

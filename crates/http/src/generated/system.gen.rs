@@ -80,7 +80,7 @@ async fn get_health<A: SystemApi>(
     operation_id = "get_readiness",
     tag = "system",
     responses(
-        (status = 200, description = "It can. A line for each thing it depends on: its name, a colon, and `ok`.", content((String = "text/plain"))),
+        (status = 200, description = "It can. A line for each thing it stands on: its name, a colon, and `ok`, or what is wrong with what it can do without.", content((String = "text/plain"))),
         (status = 503, description = "It cannot. The line of what is missing says so.", content((String = "text/plain"))),
     ),
 )]

@@ -222,11 +222,19 @@ impl<C: Adapters> ContentApi for Content<C> {
         Ok(view::versioned(self.find(caller, id).await?))
     }
 
-    async fn delete_artifact(&self, caller: &Caller, id: Uuid) -> Result<(), Problem> {
-        let id = ArtifactId(id.as_u128());
-        let deleted = self
-            .content
-            .delete_artifact(organization(caller), Some(user(caller)), id);
+    async fn delete_artifact(
+        &self,
+        caller: &Caller,
+        id: Uuid,
+        if_match: Option<Vec<u64>>,
+    ) -> Result<(), Problem> {
+        let expected = if_match.map(view::versions);
+        let deleted = self.content.delete_artifact(
+            organization(caller),
+            Some(user(caller)),
+            ArtifactId(id.as_u128()),
+            expected.as_deref(),
+        );
         Ok(deleted.await?)
     }
 

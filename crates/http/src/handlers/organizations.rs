@@ -1,6 +1,8 @@
 //! The operations tagged `organizations`. Members are shown with their names
 //! and addresses, which auth knows: here the two meet.
 
+mod usage;
+
 use std::{collections::HashMap, sync::Arc};
 
 use actix_web::http::StatusCode;
@@ -221,6 +223,17 @@ impl<O: Adapters, A: archesai_auth::Adapters> api::OrganizationsApi for Organiza
             .organizations
             .delete(user_id(caller), place(caller))
             .await?)
+    }
+
+    async fn get_usage(
+        &self,
+        caller: &Caller,
+        _id: Uuid,
+        query: api::GetUsageQuery,
+    ) -> Result<api::Usage, Problem> {
+        let (from, to) = usage::asked(&query)?;
+        let found = self.organizations.usage(place(caller), from, to).await;
+        found.map_err(usage::problem).map(usage::shown)
     }
 
     async fn list_members(

@@ -9,7 +9,7 @@ use actix_web::{
 };
 
 use crate::{
-    Metrics, Problem, Readiness,
+    Check, Metrics, Problem, Readiness,
     call::Call,
     docs, exposition,
     generated::system::{self as api, SystemApi},
@@ -36,15 +36,16 @@ impl SystemApi for System {
 
     async fn get_readiness(&self, _: Call, _: web::Payload) -> Result<HttpResponse, Problem> {
         let checks = self.readiness.check().await;
-        let status = if checks.iter().all(|(_, fault)| fault.is_none()) {
-            StatusCode::OK
-        } else {
+        let is_missing = |check: &Check| check.is_needed && check.fault.is_some();
+        let status = if checks.iter().any(is_missing) {
             StatusCode::SERVICE_UNAVAILABLE
+        } else {
+            StatusCode::OK
         };
-        let line = |(name, fault): (&str, Option<String>)| {
+        let line = |Check { name, fault, .. }: &Check| {
             format!("{name}: {}\n", fault.as_deref().unwrap_or("ok"))
         };
-        let lines: String = checks.into_iter().map(line).collect();
+        let lines: String = checks.iter().map(line).collect();
         Ok(HttpResponse::build(status)
             .content_type("text/plain; charset=utf-8")
             .body(lines))

@@ -160,9 +160,17 @@ impl<W: Adapters> api::WorkflowsApi for Workflows<W> {
         self.change(caller, id, if_match, changes).await
     }
 
-    async fn delete_pipeline(&self, caller: &Caller, id: Uuid) -> Result<(), Problem> {
+    async fn delete_pipeline(
+        &self,
+        caller: &Caller,
+        id: Uuid,
+        if_match: Option<Vec<u64>>,
+    ) -> Result<(), Problem> {
         let id = PipelineId(id.as_u128());
-        Ok(self.workflows.delete_pipeline(actor(caller), id).await?)
+        let deleted = self
+            .workflows
+            .delete_pipeline(actor(caller), id, if_match.as_deref());
+        Ok(deleted.await?)
     }
 
     async fn start_run(

@@ -24,7 +24,7 @@ use archesai_platform::{
     events::{History, LoggedEvent, Subscriber, Subscription},
     idempotency::{Claim, IdempotencyKeys, RequestKey},
     limits::{Decision, Quota, RateLimiter},
-    vault::Vault,
+    vault::{Opening, Vault},
 };
 use archesai_workflows::{
     Actor, Adapters, Cancellation, Definitions, Invocation, Json, Log, LogEntry, LogLevel,
@@ -193,8 +193,8 @@ impl Vault for Plain {
         Ok(plain.to_vec())
     }
 
-    fn open(&self, _context: &[u8], sealed: &[u8]) -> PlatformResult<Vec<u8>> {
-        Ok(sealed.to_vec())
+    fn open<'a>(&'a self, _context: &'a [u8], sealed: &'a [u8]) -> Opening<'a> {
+        Box::pin(async { Ok(sealed.to_vec()) })
     }
 }
 
@@ -381,7 +381,8 @@ impl World {
     pub(crate) async fn delete_pipelines(&self) {
         let pipelines = std::mem::take(&mut *self.pipelines.lock().unwrap());
         for pipeline in pipelines {
-            self.service.delete_pipeline(ME, pipeline).await.unwrap();
+            let deleted = self.service.delete_pipeline(ME, pipeline, None);
+            deleted.await.unwrap();
         }
     }
 

@@ -3,13 +3,13 @@
 
 use std::time::{Duration, Instant};
 
+use archesai_bus::Wakeups;
 use archesai_conformance::fault_proxy::Fault;
-use archesai_nats::{Nats, NatsEvents, NatsWakeups, Settings};
+use archesai_nats::{Nats, NatsEvents, Settings};
 use archesai_platform::{
     events::{Publisher as _, Subscriber as _},
-    wakeups::Wake as _,
+    wakeups::{Wake as _, Wakeups as _},
 };
-use archesai_workflows::ports::Wakeups as _;
 use tokio::time::timeout;
 
 use crate::scratch::{LIMIT, Scratch, event, listening, next, polls, publish};
@@ -177,7 +177,7 @@ async fn wake_ups_work_alone_and_make_up_for_what_was_lost() {
     let alone = Nats::connect(settings).await.unwrap();
     let here = alone.wakeups("steps");
     let there = scratch.node().await.wakeups("steps");
-    let woken = async |wakeups: &NatsWakeups| {
+    let woken = async |wakeups: &Wakeups| {
         timeout(LIMIT, wakeups.woken()).await.expect("it is woken");
     };
     // By its own first connection.

@@ -7,8 +7,9 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
+use archesai_bus::EventSubscription;
 use archesai_conformance::{fault_proxy::FaultProxy, servers::told};
-use archesai_nats::{Nats, NatsEvents, NatsSubscription, Settings};
+use archesai_nats::{Nats, NatsEvents, Settings};
 use archesai_platform::events::{LoggedEvent, Publisher as _, Subscriber as _, Subscription as _};
 use async_nats::jetstream::{self, stream::Stream};
 use tokio::time::{Interval, interval, timeout};
@@ -98,7 +99,7 @@ pub(crate) async fn publish(events: &NatsEvents, event: &LoggedEvent) {
 
 /// A listener that has heard something already. What others of a test hear of it has a sequence below
 /// zero, and [`next`] passes over it.
-pub(crate) async fn listening(publisher: &NatsEvents, events: &NatsEvents) -> NatsSubscription {
+pub(crate) async fn listening(publisher: &NatsEvents, events: &NatsEvents) -> EventSubscription {
     static USED: AtomicI64 = AtomicI64::new(0);
     let mut subscription = events.subscribe();
     loop {
@@ -113,7 +114,7 @@ pub(crate) async fn listening(publisher: &NatsEvents, events: &NatsEvents) -> Na
 }
 
 /// What is heard next.
-pub(crate) async fn next(subscription: &mut NatsSubscription) -> Option<LoggedEvent> {
+pub(crate) async fn next(subscription: &mut EventSubscription) -> Option<LoggedEvent> {
     loop {
         match in_time(subscription).await {
             Some(event) if event.sequence < 0 => {}
@@ -122,7 +123,7 @@ pub(crate) async fn next(subscription: &mut NatsSubscription) -> Option<LoggedEv
     }
 }
 
-async fn in_time(subscription: &mut NatsSubscription) -> Option<LoggedEvent> {
+async fn in_time(subscription: &mut EventSubscription) -> Option<LoggedEvent> {
     let next = timeout(2 * LIMIT, subscription.next()).await;
     next.expect("something is heard in time")
 }

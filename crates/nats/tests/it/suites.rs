@@ -1,8 +1,7 @@
 //! The suites of the ports, between two nodes.
 
 use archesai_conformance::signals::{events_suite, wakeups_suite};
-use archesai_nats::NatsWakeups;
-use archesai_workflows::ports::Wakeups as _;
+use archesai_platform::wakeups::Wakeups as _;
 
 use crate::scratch::Scratch;
 
@@ -19,8 +18,6 @@ async fn wakeups() {
     let scratch = Scratch::new();
     let (here, there) = (scratch.node().await, scratch.node().await);
     let (waker, waiting) = (here.wakeups("steps"), there.wakeups("steps"));
-    let wake = |wakeups: &NatsWakeups| wakeups.wake();
-    wakeups_suite(|| wake(&waker), &waker).await;
-    wakeups_suite(|| wake(&waker), &waiting).await;
-    wakeups_suite(|| archesai_content::ports::Wakeups::wake(&waiting), &waker).await;
+    wakeups_suite(|| waker.wake(), &waker).await;
+    wakeups_suite(|| waker.wake(), &waiting).await;
 }

@@ -6,6 +6,7 @@ mod invitations;
 mod members;
 mod memory;
 mod organizations;
+mod usage;
 
 use archesai_conformance::organizations::{self as conformance, program};
 use memory::Memory;
@@ -31,4 +32,5 @@ async fn the_store_in_memory_is_a_store() {
     let store = Memory::default();
     conformance::suite(&store).await;
     conformance::races::suite(&store).await;
+    conformance::usage::suite(&store).await;
 }

@@ -1,17 +1,21 @@
 //! What organizations keeps, in memory.
 
+mod usage;
+
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard},
     time::SystemTime,
 };
 
 use archesai_organizations::{
-    Cursor, CursorKey, Error, Invitation, InvitationId, InvitationStatus, Member, MemberId,
-    Membership, Organization, OrganizationId, Page, Recorded, Result, Role, Slice, UserId,
+    Counts, Cursor, CursorKey, DailyUsage, Day, Error, Invitation, InvitationId, InvitationStatus,
+    Member, MemberId, Membership, Organization, OrganizationId, Page, Recorded, Result, Role,
+    Slice, Tally, UserId,
     ports::{Repository, Scope, Sort, Store, TokenDigest, Transaction, cursor},
 };
 use tokio::sync::OwnedMutexGuard;
+use usage::Tallies;
 
 /// Everything that organizations keeps. A transaction is another of these, with a
 /// copy of the tables that replaces the original when it commits.
@@ -34,6 +38,7 @@ struct Tables {
     organizations: HashMap<OrganizationId, Organization>,
     members: HashMap<MemberId, Member>,
     invitations: HashMap<InvitationId, (Invitation, TokenDigest)>,
+    usage: Tallies,
     events: Vec<Recorded>,
 }
 
@@ -138,6 +143,7 @@ impl Repository for Memory {
         tables
             .invitations
             .retain(|_, (found, _)| found.organization_id != id);
+        tables.usage.forget(id);
         Ok(tables.organizations.remove(&id).is_some())
     }
 
@@ -278,6 +284,33 @@ impl Repository for Memory {
         Ok(pending
             .map(|invitation| invitation.status = status)
             .is_some())
+    }
+
+    async fn list_usage(
+        &self,
+        organization: OrganizationId,
+        from: Day,
+        to: Day,
+    ) -> Result<Vec<DailyUsage>> {
+        Ok(self.tables().usage.list(organization, from, to))
+    }
+
+    async fn current_tally(&self) -> Result<Tally> {
+        Ok(self.tables().usage.current())
+    }
+
+    async fn begin_tally(&self) -> Result<Tally> {
+        Ok(self.tables().usage.begin())
+    }
+
+    async fn add_usage(&self, tally: &Tally, mark: &str, counts: &Counts) -> Result<bool> {
+        let tables = &mut *self.tables();
+        let is_there = |place| tables.organizations.contains_key(&place);
+        Ok(tables.usage.add(tally, mark, counts, is_there))
+    }
+
+    async fn switch_tally(&self, id: i64, kept: &BTreeMap<OrganizationId, Day>) -> Result<bool> {
+        Ok(self.tables().usage.switch(id, kept))
     }
 
     async fn record(&self, event: &Recorded) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use archesai_content::{
     Artifact, ArtifactFilter, ArtifactId, ArtifactSort, Cursor, CursorKey, Error, IndexStatus,
-    Json, OrganizationId, Page, Slice, UserId,
+    Json, OrganizationId, Page, Slice, UserId, ports::Leftover,
 };
 use diesel::{
     prelude::*,
@@ -281,17 +281,21 @@ pub(super) async fn delete(
     mut link: Link<'_>,
     organization: OrganizationId,
     id: ArtifactId,
-) -> TaskResult<Option<String>> {
+) -> TaskResult<Option<Leftover>> {
     // Passages, their words and vectors go with it, by cascade.
     let artifact = artifacts::table
         .find(Id(id.0))
         .filter(artifacts::organization_id.eq(Id(organization.0)));
-    let blob_key = diesel::delete(artifact)
-        .returning(artifacts::blob_key)
+    let deleted: Option<(String, Count<u64>, Count<u64>)> = diesel::delete(artifact)
+        .returning((artifacts::blob_key, artifacts::size, artifacts::version))
         .get_result(&mut link)
         .await
         .optional()?;
-    Ok(blob_key)
+    Ok(deleted.map(|(blob_key, size, version)| Leftover {
+        blob_key,
+        size: size.0,
+        version: version.0,
+    }))
 }
 
 pub(super) async fn find_text(

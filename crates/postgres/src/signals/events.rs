@@ -1,14 +1,12 @@
 //! Published events, told to every node.
 
-use std::sync::Arc;
-
+use archesai_bus::EventSubscription;
 use archesai_platform::{
     Error, Result,
-    events::{LoggedEvent, Publisher, Subscriber, Subscription},
+    events::{LoggedEvent, Publisher, Subscriber},
 };
-use tokio::sync::broadcast::{self, error::RecvError};
 
-use super::{EVENTS, Heard, Signals};
+use super::{EVENTS, Signals};
 
 /// What can be said at once, in bytes.
 const MAX_SAID: usize = 7_999;
@@ -36,28 +34,14 @@ impl Publisher for EventNotices {
 }
 
 /// What was said of an event; `None` if it was too long to be said.
-pub(super) fn read(said: &str) -> Heard {
-    serde_json::from_str(said).ok().map(Arc::new)
+pub(super) fn read(said: &str) -> Option<LoggedEvent> {
+    serde_json::from_str(said).ok()
 }
 
 impl Subscriber for EventNotices {
     type Subscription = EventSubscription;
 
     fn subscribe(&self) -> EventSubscription {
-        EventSubscription(self.0.heard.subscribe())
-    }
-}
-
-/// One listener.
-pub struct EventSubscription(broadcast::Receiver<Heard>);
-
-impl Subscription for EventSubscription {
-    async fn next(&mut self) -> Option<LoggedEvent> {
-        match self.0.recv().await {
-            Ok(heard) => heard.map(Arc::unwrap_or_clone),
-            Err(RecvError::Lagged(_)) => None,
-            // The listener is gone, as the process will be: there is nothing to wait for.
-            Err(RecvError::Closed) => std::future::pending().await,
-        }
+        self.0.events.subscribe()
     }
 }

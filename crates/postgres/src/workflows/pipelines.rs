@@ -168,12 +168,14 @@ pub(super) async fn delete(
     mut link: Link<'_>,
     organization: OrganizationId,
     id: PipelineId,
-) -> TaskResult<bool> {
+) -> TaskResult<Option<u64>> {
     // Versions, runs and what belongs to them go with it, by cascade.
     let pipeline = pipelines::table
         .find(Id(id.0))
         .filter(pipelines::organization_id.eq(Id(organization.0)));
-    Ok(diesel::delete(pipeline).execute(&mut link).await? == 1)
+    let deleted = diesel::delete(pipeline).returning(pipelines::version);
+    let version: Option<Count<u64>> = deleted.get_result(&mut link).await.optional()?;
+    Ok(version.map(|version| version.0))
 }
 
 pub(super) async fn find_definition(

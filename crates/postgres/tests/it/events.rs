@@ -6,7 +6,7 @@ use archesai_auth::{
     Event, Recorded, UserId,
     ports::{Repository as _, Store as _, Transaction as _},
 };
-use archesai_platform::events::{Changes as _, Outbox as _};
+use archesai_platform::events::{Changes as _, Mark, Outbox as _};
 use futures_util::FutureExt as _;
 
 use crate::scratch::Scratch;
@@ -83,9 +83,9 @@ async fn who_follows_the_log_misses_nothing_that_comes_late() {
     let mark = store.mark().await.unwrap();
     store.record(&registered(2, 12)).await.unwrap();
     let since = async |mark| {
-        let (events, mark) = store.since(mark, &["user"]).await.unwrap();
-        let ids: Vec<u128> = events.iter().map(|event| event.id).collect();
-        (ids, mark)
+        let piece = store.since(mark, &["user"], 10).await.unwrap();
+        let ids: Vec<u128> = piece.events.iter().map(|event| event.id).collect();
+        (ids, piece.mark)
     };
     let (told, mark) = since(mark).await;
     assert_eq!(told, [12]);
@@ -98,4 +98,42 @@ async fn who_follows_the_log_misses_nothing_that_comes_late() {
     assert_eq!(told, [11]);
     let (told, _) = since(mark).await;
     assert_eq!(told, []);
+}
+
+/// Who reads in pieces misses nothing either: neither of a transaction that is larger than a piece,
+/// nor of one that was begun first and ends last.
+#[tokio::test(flavor = "multi_thread")]
+async fn pieces_of_the_log_leave_nothing_out() {
+    let scratch = Scratch::new().await;
+    let store = scratch.open().await.store();
+    let slow = store.begin().await.unwrap();
+    slow.record(&registered(1, 11)).await.unwrap();
+    slow.find_user(UserId(1)).await.unwrap();
+    let large = store.begin().await.unwrap();
+    for id in 12..17 {
+        large.record(&registered(id, id)).await.unwrap();
+    }
+    large.commit().await.unwrap();
+    let rest = async |mut mark| {
+        let mut told: Vec<u128> = Vec::new();
+        loop {
+            let piece = store.since(mark, &["user"], 2).await.unwrap();
+            told.extend(piece.events.iter().map(|event| event.id));
+            mark = piece.mark;
+            if piece.is_last {
+                told.sort_unstable();
+                return (told, mark);
+            }
+        }
+    };
+    let (told, mark) = rest(Mark::default()).await;
+    assert_eq!(told, [12, 13, 14, 15, 16]);
+    slow.commit().await.unwrap();
+    store.record(&registered(2, 17)).await.unwrap();
+    let (told, mark) = rest(mark).await;
+    assert_eq!(told, [11, 17]);
+    let (told, _) = rest(mark).await;
+    assert_eq!(told, []);
+    let (told, _) = rest(Mark::default()).await;
+    assert_eq!(told, [11, 12, 13, 14, 15, 16, 17]);
 }

@@ -1,5 +1,6 @@
 //! Row-level security: on every table that belongs to tenants, whichever is added.
 
+use archesai_conformance as conformance;
 use diesel::{
     QueryableByName, sql_query,
     sql_types::{Bool, Text},
@@ -9,14 +10,16 @@ use diesel_async::RunQueryDsl as _;
 use crate::scratch::{Scratch, connect};
 
 /// The tables that belong to no tenant, and why.
-const OF_NOBODY: [&str; 9] = [
+const OF_NOBODY: [&str; 11] = [
     "__diesel_schema_migrations", // which migrations were run
+    "data_keys",                  // of the server
     "embedding_models",           // names of models
     "idempotency_keys",           // by digests of who asks and what
     "leases",                     // what one node at a time may do
     "sessions",                   // of users
     "signing_keys",               // of the server
     "spent_tokens",               // of sessions
+    "usage_tallies",              // how far the log was read
     "users",                      // who may belong to several
     "workers",                    // processes
 ];
@@ -67,7 +70,8 @@ async fn every_table_of_tenants_is_fenced_and_indexed() {
     }
 }
 
-/// The event log is appended to, and nothing else, by whoever.
+/// The event log is appended to, and nothing else, by whoever, and no key is taken away that
+/// something may be sealed under.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_said_is_not_unsaid() {
     let scratch = Scratch::new().await;
@@ -77,6 +81,10 @@ async fn what_was_said_is_not_unsaid() {
         "UPDATE events SET kind = 'x'",
         "DELETE FROM events",
         "TRUNCATE events",
+        "DELETE FROM chains",
+        // Behind the log, where no fence is.
+        "SELECT FROM archesai_log.events_0",
+        "DELETE FROM data_keys",
         "UPDATE __diesel_schema_migrations SET version = 'x'",
         "ALTER TABLE events NO FORCE ROW LEVEL SECURITY",
         "CREATE TABLE mine (id integer)",
@@ -84,6 +92,16 @@ async fn what_was_said_is_not_unsaid() {
         let refused = sql_query(sql).execute(&mut server).await;
         refused.expect_err(sql);
     }
-    let refused = sql_query("UPDATE events SET kind = 'x'").execute(&mut owner);
-    refused.await.unwrap_err();
+    conformance::event_log::chains::suite(&scratch.open().await.store()).await;
+    let system = sql_query("SET archesai.system = 'on'");
+    system.execute(&mut owner).await.unwrap();
+    for sql in [
+        "UPDATE events SET kind = 'x'",
+        "UPDATE events SET position = position + 1 WHERE position IS NOT NULL",
+        "DELETE FROM data_keys",
+        "TRUNCATE data_keys",
+    ] {
+        let refused = sql_query(sql).execute(&mut owner).await;
+        refused.expect_err(sql);
+    }
 }

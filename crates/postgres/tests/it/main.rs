@@ -5,7 +5,9 @@
 mod events;
 mod faults;
 mod fence;
+mod parts;
 mod queue;
+mod replicas;
 mod schema;
 mod scratch;
 mod search;

@@ -32,7 +32,7 @@ async fn migrated(scratch: &Scratch) -> Tables {
         "SELECT c.relname AS table_name, a.attname AS name, \
              format_type(a.atttypid, a.atttypmod) AS kind, a.attnotnull AS is_required \
          FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid \
-         WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace \
+         WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace \
              AND a.attnum > 0 AND NOT a.attisdropped AND c.relname !~ '^__diesel'",
     )
     .load(&mut owner)
@@ -42,6 +42,7 @@ async fn migrated(scratch: &Scratch) -> Tables {
     for column in columns {
         let kind = match column.kind.as_str() {
             "bigint" => "BigInt",
+            "boolean" => "Bool",
             "bytea" => "Binary",
             "integer" => "Integer",
             "json" => "Json",

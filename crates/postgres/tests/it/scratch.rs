@@ -112,6 +112,11 @@ impl Scratch {
         }
     }
 
+    /// How the server reaches its copy on the replica.
+    pub(crate) fn replica_url(&self) -> String {
+        self.0.replica_url()
+    }
+
     /// The same, as a role to which row-level security does not apply.
     pub(crate) fn bypass(&self) -> Settings {
         Settings::new(self.0.bypass_url())

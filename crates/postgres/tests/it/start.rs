@@ -39,9 +39,9 @@ async fn of_many_who_start_on_an_empty_database_one_migrates() {
         started.unwrap().check().await.unwrap();
     }
     let mut owner = connect(&scratch.owner().url).await;
-    let count = sql_query("SELECT count(*) AS number FROM __diesel_schema_migrations");
-    let count: Number = count.get_result(&mut owner).await.unwrap();
-    assert_eq!(count.number, 5);
+    let starts = "SELECT count(DISTINCT run_on) AS number FROM __diesel_schema_migrations";
+    let starts: Number = sql_query(starts).get_result(&mut owner).await.unwrap();
+    assert_eq!(starts.number, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

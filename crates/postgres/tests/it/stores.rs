@@ -20,6 +20,7 @@ async fn organizations() {
     let store = scratch.open().await.store();
     conformance::organizations::suite(&store).await;
     conformance::organizations::races::suite(&store).await;
+    conformance::organizations::usage::suite(&store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -27,12 +28,15 @@ async fn platform() {
     let scratch = Scratch::new().await;
     let store = scratch.open().await.store();
     conformance::platform::idempotency_suite(&store).await;
+    conformance::data_keys::suite(&store).await;
     // The other suites leave events behind.
     conformance::auth::suite(&store).await;
     conformance::auth::suite(&store).await;
     conformance::platform::event_log_suite(&store).await;
     conformance::event_log::leading_suite(&store).await;
     conformance::event_log::following_suite(&store).await;
+    conformance::event_log::chains::suite(&store).await;
+    conformance::event_log::relays::suite(&store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

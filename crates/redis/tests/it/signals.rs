@@ -3,13 +3,13 @@
 
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use archesai_bus::{EventSubscription, Wakeups};
 use archesai_conformance::fault_proxy::Fault;
 use archesai_platform::{
     events::{LoggedEvent, Publisher as _, Subscriber as _, Subscription as _},
-    wakeups::Wake as _,
+    wakeups::{Wake as _, Wakeups as _},
 };
-use archesai_redis::{EventSubscription, RedisEvents, RedisWakeups};
-use archesai_workflows::ports::Wakeups as _;
+use archesai_redis::RedisEvents;
 use deadpool_redis::redis::{self, AsyncCommands as _};
 use futures_util::FutureExt as _;
 use tokio::time::timeout;
@@ -173,7 +173,7 @@ async fn an_event_that_is_not_understood_is_missed() {
     hears(&mut heard, [1]).await;
 }
 
-async fn woken(waiting: &RedisWakeups) {
+async fn woken(waiting: &Wakeups) {
     let woken = timeout(RECOVERY, waiting.woken()).await;
     woken.expect("it is woken in time");
 }

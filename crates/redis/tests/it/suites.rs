@@ -1,6 +1,7 @@
 //! The suites of every port, on one server and on a cluster, within a node and between two.
 
 use archesai_conformance::{caches, platform, signals};
+use archesai_platform::wakeups::Wakeups as _;
 use archesai_redis::Redis;
 
 use crate::support::{alone, another, cluster, connect, settings};
@@ -27,11 +28,8 @@ async fn events_pass([one, two]: [Redis; 2]) {
 
 async fn wakeups_pass([one, two]: [Redis; 2]) {
     let (steps, elsewhere) = (one.wakeups("steps"), two.wakeups("steps"));
-    let wake = || archesai_workflows::ports::Wakeups::wake(&steps);
-    signals::wakeups_suite(wake, &steps).await;
-    signals::wakeups_suite(wake, &elsewhere).await;
-    let wake = || archesai_content::ports::Wakeups::wake(&elsewhere);
-    signals::wakeups_suite(wake, &steps).await;
+    signals::wakeups_suite(|| steps.wake(), &steps).await;
+    signals::wakeups_suite(|| steps.wake(), &elsewhere).await;
 }
 
 #[tokio::test]

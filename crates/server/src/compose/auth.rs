@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use archesai_auth::{
-    Adapters, ApiKey, ApiKeyId, Clock, Ids, Service, Session, SessionId, Settings, SigningKeyId,
-    User, UserId,
+    Adapters, ApiKey, ApiKeyId, Clock, Service, Session, SessionId, Settings, SigningKeyId, User,
+    UserId,
     ports::{Repository, TokenDigest},
 };
 use archesai_crypto::{Argon2Passwords, JwtTokens, RandomTokens};
+use archesai_platform::vault::Vault;
 
 use crate::{
     compose::{Infrastructure, OrganizationsAdapters, translate::Homes},
@@ -45,7 +46,7 @@ pub(super) async fn compose(
     let store = infrastructure.database.auth_store();
     let access_tokens = signing_keys(&store, infrastructure, &settings)
         .await
-        .context("the signing keys cannot be used; was the master key changed?")?;
+        .context("the signing keys cannot be used")?;
     Ok(Service {
         store,
         sessions: infrastructure.caches.of_auth("sessions"),
@@ -71,9 +72,31 @@ async fn signing_keys(
     let system = infrastructure.system.as_ref();
     let mut keys = store.list_signing_keys().await?;
     if keys.is_empty() {
-        let key = JwtTokens::generate(SigningKeyId(system.next()), system.now(), vault)?;
+        let id = first_signing_key(vault)?;
+        let key = JwtTokens::generate(id, system.now(), vault)?;
         store.insert_signing_key(&key).await?;
         keys = store.list_signing_keys().await?;
     }
-    JwtTokens::new(&keys, vault, &settings.issuer, &settings.audience)
+    JwtTokens::new(&keys, vault, &settings.issuer, &settings.audience).await
+}
+
+/// The identity of the first key: the same on all nodes of a system, so that of many that start at
+/// once one makes it, and all use that.
+fn first_signing_key(vault: &dyn Vault) -> archesai_auth::Result<SigningKeyId> {
+    let digest = vault.mac(b"identity", b"signing key 1");
+    let digest = digest.map_err(archesai_auth::Error::unavailable)?;
+    let (id, _) = digest.split_first_chunk().expect("a digest is longer");
+    Ok(SigningKeyId(u128::from_be_bytes(*id)))
+}
+
+/// Seals the keys that sign access tokens as the vault seals now.
+pub(super) async fn reseal_signing_keys(
+    store: &AnyStore,
+    vault: &dyn Vault,
+) -> archesai_auth::Result<()> {
+    for key in store.list_signing_keys().await? {
+        let sealed = JwtTokens::reseal(&key, vault).await?;
+        store.reseal_signing_key(key.id, &sealed).await?;
+    }
+    Ok(())
 }

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use archesai_memory::{EventBus, MemoryWakeups};
-use archesai_nats::{Nats, NatsEvents, NatsWakeups};
-use archesai_postgres::{EventNotices, WakeupNotices};
-use archesai_redis::{Redis, RedisEvents, RedisWakeups};
+use archesai_bus::{Events, Wakeups};
+use archesai_nats::Nats;
+use archesai_platform::events::{Publisher, Subscriber};
+use archesai_redis::Redis;
 
 use crate::{
     compose::database::Database,
     config::{Carrier, Config},
-    erased::platform::{AnyPublisher, AnySubscriber, AnyWake},
+    erased::platform::{AnyPublisher, AnySubscriber},
 };
 
 /// Steps are ready.
@@ -24,46 +24,15 @@ const INDEXING: &str = "indexing";
 const EVENTS: &str = "events";
 
 /// What carries events and wake-ups.
-pub(crate) enum Bus {
-    /// This process alone.
-    Memory(Lines<EventBus, MemoryWakeups>),
-    /// The database.
-    Postgres(Lines<EventNotices, WakeupNotices>),
-    /// Redis.
-    Redis(Lines<RedisEvents, RedisWakeups>),
-    /// NATS with `JetStream`.
-    Nats(Lines<NatsEvents, NatsWakeups>),
-}
-
-/// What goes over a bus.
-pub(crate) struct Lines<E, W> {
-    events: E,
-    steps: W,
-    indexing: W,
-    appended: W,
-}
-
-impl<E, W> Lines<E, W> {
-    fn new(events: E, wakeups: impl Fn(&'static str) -> W) -> Self {
-        Self {
-            events,
-            steps: wakeups(STEPS),
-            indexing: wakeups(INDEXING),
-            appended: wakeups(EVENTS),
-        }
-    }
-}
-
-/// The same of every bus.
-macro_rules! of {
-    ($self:expr, $lines:ident => $value:expr) => {
-        match $self {
-            Self::Memory($lines) => $value,
-            Self::Postgres($lines) => $value,
-            Self::Redis($lines) => $value,
-            Self::Nats($lines) => $value,
-        }
-    };
+pub(crate) struct Bus {
+    pub(crate) publisher: Arc<AnyPublisher>,
+    pub(crate) subscriber: AnySubscriber,
+    /// For those who run steps.
+    pub(crate) steps: Wakeups,
+    /// For those who index artifacts.
+    pub(crate) indexing: Wakeups,
+    /// For whoever publishes the event log.
+    pub(crate) appended: Wakeups,
 }
 
 impl Bus {
@@ -90,8 +59,7 @@ impl Bus {
     }
 
     fn memory() -> Self {
-        let lines = Lines::new(EventBus::default(), |_| MemoryWakeups::default());
-        Self::Memory(lines)
+        Self::of(Events::default(), |_| Wakeups::default())
     }
 
     fn postgres(database: &Database) -> anyhow::Result<Self> {
@@ -99,14 +67,12 @@ impl Bus {
             anyhow::bail!("events = postgres needs database_url");
         };
         let signals = database.listen(&[STEPS, INDEXING, EVENTS])?;
-        let lines = Lines::new(signals.events(), |name| signals.wakeups(name));
-        Ok(Self::Postgres(lines))
+        Ok(Self::of(signals.events(), |name| signals.wakeups(name)))
     }
 
     fn redis(redis: Option<&Redis>) -> anyhow::Result<Self> {
         let redis = redis.context("events = redis needs redis_url")?;
-        let lines = Lines::new(redis.events(), |name| redis.wakeups(name));
-        Ok(Self::Redis(lines))
+        Ok(Self::of(redis.events(), |name| redis.wakeups(name)))
     }
 
     async fn nats(config: &Config, roots: Option<&String>) -> anyhow::Result<Self> {
@@ -118,45 +84,19 @@ impl Bus {
         };
         let nats = Nats::connect(settings).await;
         let nats = nats.context("nats_url is not usable")?;
-        let lines = Lines::new(nats.events(), |name| nats.wakeups(name));
-        Ok(Self::Nats(lines))
+        Ok(Self::of(nats.events(), |name| nats.wakeups(name)))
     }
 
-    pub(crate) fn publisher(&self) -> AnyPublisher {
-        of!(self, lines => AnyPublisher::new(lines.events.clone()))
-    }
-
-    pub(crate) fn subscriber(&self) -> AnySubscriber {
-        of!(self, lines => AnySubscriber::new(lines.events.clone()))
-    }
-
-    /// What wakes those who run steps.
-    pub(crate) fn wake_steps(&self) -> Arc<dyn archesai_workflows::ports::Wakeups> {
-        of!(self, lines => Arc::new(lines.steps.clone()))
-    }
-
-    /// What they wait for.
-    pub(crate) fn steps_wake(&self) -> AnyWake {
-        of!(self, lines => AnyWake::new(lines.steps.clone()))
-    }
-
-    /// What wakes those who index artifacts.
-    pub(crate) fn wake_indexing(&self) -> Arc<dyn archesai_content::ports::Wakeups> {
-        of!(self, lines => Arc::new(lines.indexing.clone()))
-    }
-
-    /// What they wait for.
-    pub(crate) fn indexing_wake(&self) -> AnyWake {
-        of!(self, lines => AnyWake::new(lines.indexing.clone()))
-    }
-
-    /// What wakes whoever publishes the event log.
-    pub(crate) fn wake_relay(&self) -> Arc<dyn archesai_platform::wakeups::Wakeups> {
-        of!(self, lines => Arc::new(lines.appended.clone()))
-    }
-
-    /// What they wait for.
-    pub(crate) fn relay_wake(&self) -> AnyWake {
-        of!(self, lines => AnyWake::new(lines.appended.clone()))
+    fn of<E>(events: E, wakeups: impl Fn(&'static str) -> Wakeups) -> Self
+    where
+        E: Publisher + Subscriber + Clone,
+    {
+        Self {
+            publisher: Arc::new(AnyPublisher::new(events.clone())),
+            subscriber: AnySubscriber::new(events),
+            steps: wakeups(STEPS),
+            indexing: wakeups(INDEXING),
+            appended: wakeups(EVENTS),
+        }
     }
 }

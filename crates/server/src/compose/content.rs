@@ -6,13 +6,11 @@ use anyhow::Context;
 use archesai_ai::{
     EmbeddingModel, EmbeddingOptions, Embeddings, LocalModel, OpenAi, OpenAiOptions,
 };
-use archesai_content::{
-    Adapters, Artifact, ArtifactId, OrganizationId, Service, Settings, ports::Wakeups,
-};
+use archesai_content::{Adapters, Artifact, ArtifactId, OrganizationId, Service, Settings};
 use archesai_tools::Extractor;
 
 use crate::{
-    compose::Infrastructure,
+    compose::{Infrastructure, translate::Woken},
     config::{self, Config},
     erased::content::{AnyBlobs, AnyCache, AnyStore},
 };
@@ -32,7 +30,7 @@ impl Adapters for ContentAdapters {
     type Blobs = AnyBlobs;
     type Embedder = Embeddings;
     type TextExtractor = Extractor;
-    type Wakeups = Arc<dyn Wakeups>;
+    type Wakeups = Woken;
 }
 
 pub(super) async fn compose(
@@ -48,7 +46,7 @@ pub(super) async fn compose(
             Some(program) => Extractor::default().apart(program.clone()),
             None => Extractor::default(),
         },
-        wakeups: infrastructure.bus.wake_indexing(),
+        wakeups: Woken(infrastructure.bus.indexing.clone()),
         clock: Arc::clone(&infrastructure.system) as _,
         ids: Arc::clone(&infrastructure.system) as _,
         settings: Settings {

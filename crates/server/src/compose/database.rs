@@ -9,7 +9,7 @@ use crate::{
     config::Config,
     erased::{
         auth, content, organizations,
-        platform::{AnyChanges, AnyOutbox},
+        platform::{AnyChanges, AnyDataKeys, AnyOutbox, AnyTrail},
         workflows,
     },
 };
@@ -40,6 +40,10 @@ impl Database {
     /// If it does not answer, or is not as it must be.
     pub(crate) async fn open(config: &Config, roots: Option<&String>) -> anyhow::Result<Self> {
         let Some(server) = postgres(config, roots, config.database_url.as_ref()) else {
+            anyhow::ensure!(
+                config.database_replica_urls.is_empty(),
+                "database_replica_urls names replicas of database_url, which is not set"
+            );
             let path = config.data_dir.join("archesai.db");
             let database = archesai_sqlite::Database::open(&path, config.database_readers);
             return Ok(Self::Sqlite(database.await?));
@@ -47,6 +51,11 @@ impl Database {
         if let Some(owner) = postgres(config, roots, config.database_owner_url.as_ref()) {
             archesai_postgres::Database::migrate(&owner, &server).await?;
         }
+        let server = archesai_postgres::Settings {
+            replica_urls: config.database_replica_urls.clone(),
+            replica_max_lag: config.database_replica_max_lag,
+            ..server
+        };
         Ok(Self::Postgres(
             archesai_postgres::Database::open(&server).await?,
         ))
@@ -60,11 +69,19 @@ impl Database {
         }
     }
 
+    /// Why each of its replicas is passed over, if it is.
+    pub(crate) fn replicas(&self) -> Vec<Option<archesai_postgres::Fault>> {
+        match self {
+            Self::Sqlite(_) => Vec::new(),
+            Self::Postgres(database) => database.replicas(),
+        }
+    }
+
     /// How busy the connections to it are.
     pub(crate) fn connections(&self) -> Vec<Connections> {
         match self {
             Self::Sqlite(database) => database.connections().to_vec(),
-            Self::Postgres(database) => vec![database.connections()],
+            Self::Postgres(database) => database.connections(),
         }
     }
 
@@ -96,12 +113,28 @@ impl Database {
         store!(self, AnyOutbox)
     }
 
+    pub(crate) fn trail(&self) -> AnyTrail {
+        store!(self, AnyTrail)
+    }
+
+    /// Makes room for what will be appended to the event log, where that is to be made.
+    pub(crate) async fn tend_events(&self) -> archesai_platform::Result<u64> {
+        match self {
+            Self::Sqlite(_) => Ok(0),
+            Self::Postgres(database) => database.tend_events().await,
+        }
+    }
+
     pub(crate) fn changes(&self) -> AnyChanges {
         store!(self, AnyChanges)
     }
 
     pub(crate) fn history(&self) -> AnyHistory {
         store!(self, AnyHistory)
+    }
+
+    pub(crate) fn data_keys(&self) -> AnyDataKeys {
+        store!(self, AnyDataKeys)
     }
 
     pub(crate) fn idempotency_keys(&self) -> AnyIdempotencyKeys {

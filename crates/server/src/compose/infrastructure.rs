@@ -4,16 +4,15 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use archesai_crypto::{AesVault, MASTER_KEY_LENGTH, System, master_key};
-use archesai_http::erased::AnyRateLimiter;
+use archesai_crypto::System;
+use archesai_http::{Check, erased::AnyRateLimiter};
 use archesai_memory::MemoryLimiter;
 use archesai_platform::{system::Ids, vault::Vault};
 use archesai_redis::Redis;
 use archesai_storage::{Blobs, FolderLock};
-use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::{
-    compose::{blobs, bus::Bus, caches::Caches, database::Database},
+    compose::{blobs, bus::Bus, caches::Caches, database::Database, keys::MasterKeyring},
     config::Config,
     erased::content,
 };
@@ -43,9 +42,10 @@ impl Infrastructure {
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         let roots = root_certificates(config)?;
         let folder = take_folder(config)?;
-        let vault = AesVault::new(&find_master_key(config)?);
+        let keyring = MasterKeyring::find(config)?;
         let blobs = blobs::open(config, roots.as_ref(), folder.is_some()).await?;
         let database = Database::open(config, roots.as_ref()).await?;
+        let vault = keyring.open_vault(database.data_keys()).await?;
         let redis = connect_redis(config, roots.as_ref()).await?;
         Ok(Self {
             _folder: folder,
@@ -55,16 +55,24 @@ impl Infrastructure {
             redis,
             blobs,
             limiter: MemoryLimiter::default(),
-            vault: Arc::new(vault),
+            vault,
             system: Arc::new(System),
         })
     }
 
     /// Asks each of them whether it answers.
-    pub(crate) async fn check(&self) -> Vec<(&'static str, bool)> {
-        let mut found = vec![("database", self.database.check().await.is_ok())];
+    pub(crate) async fn check(&self) -> Vec<Check> {
+        let needed = |name, answers: bool| Check::needed(name, (!answers).then_some("unavailable"));
+        let mut found = vec![needed("database", self.database.check().await.is_ok())];
+        for (number, fault) in (1..).zip(self.database.replicas()) {
+            found.push(Check {
+                name: format!("database replica {number}"),
+                fault: fault.map(|fault| format!("passed over, {fault}")),
+                is_needed: false,
+            });
+        }
         if self.blobs.root().is_none() {
-            found.push(("storage", self.blobs.check().await.is_ok()));
+            found.push(needed("storage", self.blobs.check().await.is_ok()));
         }
         found
     }
@@ -94,6 +102,24 @@ pub async fn migrate(config: &Config) -> anyhow::Result<()> {
     let _folder = take_folder(config)?;
     let roots = root_certificates(config)?;
     Database::open(config, roots.as_ref()).await.map(drop)
+}
+
+/// Opens the database beside servers that may be running on it.
+///
+/// # Errors
+///
+/// If there is none, or it cannot be used.
+pub(crate) async fn open_database(config: &Config) -> anyhow::Result<Database> {
+    if config.database_url.is_none() {
+        let path = config.data_dir.join("archesai.db");
+        anyhow::ensure!(
+            archesai_storage::exists(&path),
+            "there is no database {}; set data_dir to the folder that it is in",
+            path.display()
+        );
+    }
+    let roots = root_certificates(config)?;
+    Database::open(config, roots.as_ref()).await
 }
 
 /// Makes sure that no other process uses the data folder, if the database is in it.
@@ -133,18 +159,4 @@ fn root_certificates(config: &Config) -> anyhow::Result<Option<String>> {
     let text = archesai_storage::read_text(path);
     let text = text.with_context(|| format!("root_certificates {} cannot be read", path.display()));
     text.map(Some)
-}
-
-/// The master key: as configured, or as kept in the data folder, made at the first start.
-fn find_master_key(config: &Config) -> anyhow::Result<[u8; MASTER_KEY_LENGTH]> {
-    let text = if let Some(text) = &config.master_key {
-        text.clone()
-    } else {
-        let path = config.data_dir.join("keys/master.key");
-        archesai_storage::read_or_keep_secret(&path, || STANDARD.encode(master_key()))
-            .with_context(|| format!("the key file {} cannot be kept", path.display()))?
-    };
-    let key = STANDARD.decode(text.trim()).ok();
-    key.and_then(|key| key.try_into().ok())
-        .context("master_key must be 32 bytes in base64; make one with `openssl rand -base64 32`")
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use archesai_auth::{Error, OrganizationId, Result, User, UserId, ports::Memberships};
+use archesai_bus::Wakeups;
 use archesai_organizations::Service;
+use archesai_platform::wakeups::Wakeups as _;
 
 use crate::compose::OrganizationsAdapters;
 
@@ -23,5 +25,20 @@ impl Memberships for Homes {
         let member = self.0.membership(organization, user).await;
         let member = member.map_err(Error::unavailable)?;
         Ok(member.map(|member| member.role.to_string()))
+    }
+}
+
+/// Tells whoever waits, on whichever node, that there is work of a domain.
+pub struct Woken(pub(super) Wakeups);
+
+impl archesai_content::ports::Wakeups for Woken {
+    fn wake(&self) {
+        self.0.wake();
+    }
+}
+
+impl archesai_workflows::ports::Wakeups for Woken {
+    fn wake(&self) {
+        self.0.wake();
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     compose::{
         ContentAdapters, Infrastructure,
         capabilities::{self, SharedArtifacts},
+        translate::Woken,
     },
     config::Config,
     erased::workflows::AnyStore,
@@ -40,7 +41,7 @@ pub(super) fn compose(
         toolbox: Arc::new(Toolbox::new(&parts)?),
         expressions: Arc::new(Language),
         pool: Arc::new(Slots::default()),
-        wakeups: infrastructure.bus.wake_steps(),
+        wakeups: Arc::new(Woken(infrastructure.bus.steps.clone())),
         clock: Arc::clone(&infrastructure.system) as _,
         ids: Arc::clone(&infrastructure.system) as _,
         definitions: Definitions::default(),

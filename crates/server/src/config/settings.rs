@@ -59,6 +59,10 @@ pub const SETTINGS: &[Setting] = &[
         "master_key",
         "The key-encryption key: 32 bytes in base64; made and kept in the data folder if not set",
     ),
+    secret(
+        "previous_master_keys",
+        "The ones before it, by commas, until `archesai keys rotate` has run",
+    ),
     setting(
         "embeddings",
         "local",
@@ -155,6 +159,11 @@ pub const SETTINGS: &[Setting] = &[
         "How long the answer to an Idempotency-Key is kept",
     ),
     setting(
+        "event_retention",
+        "",
+        "How long events are kept; for ever if not set",
+    ),
+    setting(
         "trust_forwarded",
         "false",
         "Whether X-Forwarded-For is believed, as behind a proxy of one's own",
@@ -213,6 +222,15 @@ pub const SETTINGS: &[Setting] = &[
     secret(
         "database_owner_url",
         "The same as the owner of its tables, who brings them up to date at the start",
+    ),
+    secret(
+        "database_replica_urls",
+        "Replicas of that Postgres that search and metrics may read, by commas",
+    ),
+    setting(
+        "database_replica_max_lag",
+        "5s",
+        "How far behind a replica may be to be read",
     ),
     setting(
         "database_max_connections",

@@ -94,6 +94,12 @@ impl Reader<'_> {
         measured.map(Duration::from_millis)
     }
 
+    /// The same, where it is set.
+    pub(super) fn optional_duration(&self, name: &str) -> Result<Option<Duration>, InvalidConfig> {
+        let is_set = self.optional(name).is_some();
+        is_set.then(|| self.duration(name)).transpose()
+    }
+
     /// A number of bytes such as `1000`, `16MiB` or `5GiB`, within a tebibyte.
     pub(super) fn bytes(&self, name: &str) -> Result<u64, InvalidConfig> {
         let units = [

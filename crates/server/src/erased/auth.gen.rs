@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use archesai_auth::{
     ApiKey, ApiKeyId, Cache, CacheError, Email, OrganizationId, Page, Recorded, Result, Session,
-    SessionId, Slice, User, UserId,
+    SessionId, SigningKeyId, Slice, User, UserId,
     ports::{
         Memberships, Passwords, Repository, SigningKey, Sort, Store, TokenDigest, Transaction,
     },
@@ -57,6 +57,7 @@ trait DynRepository: Send + Sync {
         id: ApiKeyId,
     ) -> Result<bool>;
     async fn insert_signing_key(&self, key: &SigningKey) -> Result<()>;
+    async fn reseal_signing_key(&self, id: SigningKeyId, sealed_private_key: &[u8]) -> Result<()>;
     async fn list_signing_keys(&self) -> Result<Vec<SigningKey>>;
     async fn record(&self, event: &Recorded) -> Result<()>;
 }
@@ -148,6 +149,9 @@ impl<T: Repository> DynRepository for T {
     }
     async fn insert_signing_key(&self, key: &SigningKey) -> Result<()> {
         Repository::insert_signing_key(self, key).await
+    }
+    async fn reseal_signing_key(&self, id: SigningKeyId, sealed_private_key: &[u8]) -> Result<()> {
+        Repository::reseal_signing_key(self, id, sealed_private_key).await
     }
     async fn list_signing_keys(&self) -> Result<Vec<SigningKey>> {
         Repository::list_signing_keys(self).await
@@ -286,6 +290,10 @@ impl Repository for AnyStore {
 
     async fn insert_signing_key(&self, key: &SigningKey) -> Result<()> {
         self.0.insert_signing_key(key).await
+    }
+
+    async fn reseal_signing_key(&self, id: SigningKeyId, sealed_private_key: &[u8]) -> Result<()> {
+        self.0.reseal_signing_key(id, sealed_private_key).await
     }
 
     async fn list_signing_keys(&self) -> Result<Vec<SigningKey>> {
@@ -434,6 +442,10 @@ impl Repository for AnyTransaction {
 
     async fn insert_signing_key(&self, key: &SigningKey) -> Result<()> {
         self.0.insert_signing_key(key).await
+    }
+
+    async fn reseal_signing_key(&self, id: SigningKeyId, sealed_private_key: &[u8]) -> Result<()> {
+        self.0.reseal_signing_key(id, sealed_private_key).await
     }
 
     async fn list_signing_keys(&self) -> Result<Vec<SigningKey>> {

@@ -13,7 +13,7 @@ use archesai_content::{
     SearchFilter, Slice,
     ports::{
         BlobDeletion, BlobReader, BlobWriter, Blobs, Claim, Embedder, Erasure, ExtractedText,
-        ExtractionError, IndexJob, NewIndex, Passage, Repository, Scope, Store, Stored,
+        ExtractionError, IndexJob, Leftover, NewIndex, Passage, Repository, Scope, Store, Stored,
         TextExtractor, Transaction, UnembeddedChunk,
     },
 };
@@ -46,7 +46,7 @@ trait DynRepository: Send + Sync {
         &self,
         organization: OrganizationId,
         id: ArtifactId,
-    ) -> Result<Option<String>>;
+    ) -> Result<Option<Leftover>>;
     async fn find_text(
         &self,
         organization: OrganizationId,
@@ -210,7 +210,7 @@ impl<T: Repository> DynRepository for T {
         &self,
         organization: OrganizationId,
         id: ArtifactId,
-    ) -> Result<Option<String>> {
+    ) -> Result<Option<Leftover>> {
         Repository::delete_artifact(self, organization, id).await
     }
     async fn find_text(
@@ -457,7 +457,7 @@ impl Repository for AnyStore {
         &self,
         organization: OrganizationId,
         id: ArtifactId,
-    ) -> Result<Option<String>> {
+    ) -> Result<Option<Leftover>> {
         self.0.delete_artifact(organization, id).await
     }
 
@@ -758,7 +758,7 @@ impl Repository for AnyTransaction {
         &self,
         organization: OrganizationId,
         id: ArtifactId,
-    ) -> Result<Option<String>> {
+    ) -> Result<Option<Leftover>> {
         self.0.delete_artifact(organization, id).await
     }
 

@@ -2,11 +2,15 @@
 //!
 //! The ports of organizations behind pointers, so that configuration can choose the adapters.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 use archesai_organizations::{
-    Cache, CacheError, Invitation, InvitationId, InvitationStatus, Member, MemberId, Membership,
-    Organization, OrganizationId, Page, Recorded, Result, Role, Slice, UserId,
+    Cache, CacheError, Counts, DailyUsage, Day, Invitation, InvitationId, InvitationStatus, Member,
+    MemberId, Membership, Organization, OrganizationId, Page, Recorded, Result, Role, Slice, Tally,
+    UserId,
     ports::{Repository, Scope, Sort, Store, TokenDigest, Transaction},
 };
 use async_trait::async_trait;
@@ -64,6 +68,16 @@ trait DynRepository: Send + Sync {
         id: InvitationId,
         status: InvitationStatus,
     ) -> Result<bool>;
+    async fn list_usage(
+        &self,
+        organization: OrganizationId,
+        from: Day,
+        to: Day,
+    ) -> Result<Vec<DailyUsage>>;
+    async fn current_tally(&self) -> Result<Tally>;
+    async fn begin_tally(&self) -> Result<Tally>;
+    async fn add_usage(&self, tally: &Tally, mark: &str, counts: &Counts) -> Result<bool>;
+    async fn switch_tally(&self, id: i64, kept: &BTreeMap<OrganizationId, Day>) -> Result<bool>;
     async fn record(&self, event: &Recorded) -> Result<()>;
 }
 
@@ -160,6 +174,26 @@ impl<T: Repository> DynRepository for T {
         status: InvitationStatus,
     ) -> Result<bool> {
         Repository::settle_invitation(self, organization, id, status).await
+    }
+    async fn list_usage(
+        &self,
+        organization: OrganizationId,
+        from: Day,
+        to: Day,
+    ) -> Result<Vec<DailyUsage>> {
+        Repository::list_usage(self, organization, from, to).await
+    }
+    async fn current_tally(&self) -> Result<Tally> {
+        Repository::current_tally(self).await
+    }
+    async fn begin_tally(&self) -> Result<Tally> {
+        Repository::begin_tally(self).await
+    }
+    async fn add_usage(&self, tally: &Tally, mark: &str, counts: &Counts) -> Result<bool> {
+        Repository::add_usage(self, tally, mark, counts).await
+    }
+    async fn switch_tally(&self, id: i64, kept: &BTreeMap<OrganizationId, Day>) -> Result<bool> {
+        Repository::switch_tally(self, id, kept).await
     }
     async fn record(&self, event: &Recorded) -> Result<()> {
         Repository::record(self, event).await
@@ -298,6 +332,31 @@ impl Repository for AnyStore {
         status: InvitationStatus,
     ) -> Result<bool> {
         self.0.settle_invitation(organization, id, status).await
+    }
+
+    async fn list_usage(
+        &self,
+        organization: OrganizationId,
+        from: Day,
+        to: Day,
+    ) -> Result<Vec<DailyUsage>> {
+        self.0.list_usage(organization, from, to).await
+    }
+
+    async fn current_tally(&self) -> Result<Tally> {
+        self.0.current_tally().await
+    }
+
+    async fn begin_tally(&self) -> Result<Tally> {
+        self.0.begin_tally().await
+    }
+
+    async fn add_usage(&self, tally: &Tally, mark: &str, counts: &Counts) -> Result<bool> {
+        self.0.add_usage(tally, mark, counts).await
+    }
+
+    async fn switch_tally(&self, id: i64, kept: &BTreeMap<OrganizationId, Day>) -> Result<bool> {
+        self.0.switch_tally(id, kept).await
     }
 
     async fn record(&self, event: &Recorded) -> Result<()> {
@@ -445,6 +504,31 @@ impl Repository for AnyTransaction {
         status: InvitationStatus,
     ) -> Result<bool> {
         self.0.settle_invitation(organization, id, status).await
+    }
+
+    async fn list_usage(
+        &self,
+        organization: OrganizationId,
+        from: Day,
+        to: Day,
+    ) -> Result<Vec<DailyUsage>> {
+        self.0.list_usage(organization, from, to).await
+    }
+
+    async fn current_tally(&self) -> Result<Tally> {
+        self.0.current_tally().await
+    }
+
+    async fn begin_tally(&self) -> Result<Tally> {
+        self.0.begin_tally().await
+    }
+
+    async fn add_usage(&self, tally: &Tally, mark: &str, counts: &Counts) -> Result<bool> {
+        self.0.add_usage(tally, mark, counts).await
+    }
+
+    async fn switch_tally(&self, id: i64, kept: &BTreeMap<OrganizationId, Day>) -> Result<bool> {
+        self.0.switch_tally(id, kept).await
     }
 
     async fn record(&self, event: &Recorded) -> Result<()> {

@@ -30,7 +30,11 @@ trait DynRepository: Send + Sync {
         slice: &Slice<PipelineSort>,
     ) -> Result<Page<Pipeline>>;
     async fn update_pipeline(&self, pipeline: &Pipeline) -> Result<()>;
-    async fn delete_pipeline(&self, organization: OrganizationId, id: PipelineId) -> Result<bool>;
+    async fn delete_pipeline(
+        &self,
+        organization: OrganizationId,
+        id: PipelineId,
+    ) -> Result<Option<u64>>;
     async fn find_definition(
         &self,
         organization: OrganizationId,
@@ -143,7 +147,11 @@ impl<T: Repository> DynRepository for T {
     async fn update_pipeline(&self, pipeline: &Pipeline) -> Result<()> {
         Repository::update_pipeline(self, pipeline).await
     }
-    async fn delete_pipeline(&self, organization: OrganizationId, id: PipelineId) -> Result<bool> {
+    async fn delete_pipeline(
+        &self,
+        organization: OrganizationId,
+        id: PipelineId,
+    ) -> Result<Option<u64>> {
         Repository::delete_pipeline(self, organization, id).await
     }
     async fn find_definition(
@@ -323,7 +331,11 @@ impl Repository for AnyStore {
         self.0.update_pipeline(pipeline).await
     }
 
-    async fn delete_pipeline(&self, organization: OrganizationId, id: PipelineId) -> Result<bool> {
+    async fn delete_pipeline(
+        &self,
+        organization: OrganizationId,
+        id: PipelineId,
+    ) -> Result<Option<u64>> {
         self.0.delete_pipeline(organization, id).await
     }
 
@@ -539,7 +551,11 @@ impl Repository for AnyTransaction {
         self.0.update_pipeline(pipeline).await
     }
 
-    async fn delete_pipeline(&self, organization: OrganizationId, id: PipelineId) -> Result<bool> {
+    async fn delete_pipeline(
+        &self,
+        organization: OrganizationId,
+        id: PipelineId,
+    ) -> Result<Option<u64>> {
         self.0.delete_pipeline(organization, id).await
     }
 

@@ -7,12 +7,12 @@ use archesai_platform::{
     system::{Clock, Ids},
 };
 use archesai_worker::{
-    Chore, StepSettings, Stop, Work, herald, index, keep_house, relay, run_steps,
+    Chore, StepSettings, Stop, Work, expire, herald, index, keep_house, project, relay, run_steps,
 };
 use tokio::task::JoinHandle;
 
 use crate::{
-    compose::{Infrastructure, Services},
+    compose::{Infrastructure, Services, UsageProjection},
     config::Config,
     serve::{Part, forgetting::Forgetting, reactions::Reactions},
 };
@@ -59,7 +59,7 @@ impl Background {
     fn hear(&mut self, services: &Services, infrastructure: &Arc<Infrastructure>) {
         let herald = herald(
             infrastructure.database.outbox(),
-            infrastructure.bus.wake_relay(),
+            Arc::new(infrastructure.bus.appended.clone()),
             self.last_stop.clone(),
         );
         let forgetting = Forgetting::new(services, infrastructure);
@@ -73,7 +73,7 @@ impl Background {
         stop: &Stop,
         config: &Config,
         services: &Services,
-        infrastructure: &Infrastructure,
+        infrastructure: &Arc<Infrastructure>,
     ) {
         let settings = StepSettings {
             concurrency: config.worker_concurrency,
@@ -82,32 +82,37 @@ impl Background {
         };
         let steps = run_steps(
             Arc::clone(&services.workflows),
-            infrastructure.bus.steps_wake(),
+            infrastructure.bus.steps.clone(),
             settings,
             stop.clone(),
         );
         let indexing = index(
             Arc::clone(&services.content),
-            infrastructure.bus.indexing_wake(),
+            infrastructure.bus.indexing.clone(),
             config.poll_interval,
             stop.clone(),
         );
         let house = keep_house(chores(config, services, infrastructure), stop.clone());
+        let database = &infrastructure.database;
+        let usage = UsageProjection::new(database.organizations_store());
+        let usage = project(database.changes(), usage, stop.clone());
         self.tasks.extend([
             watched("steps", steps),
             watched("indexing", indexing),
             watched("housekeeping", house),
+            watched("usage", usage),
         ]);
     }
 
     fn publish(&mut self, config: &Config, services: &Services, infrastructure: &Infrastructure) {
         let relay = relay(
             infrastructure.database.outbox(),
+            Arc::clone(&infrastructure.vault) as _,
             Reactions {
                 services: services.clone(),
-                then: infrastructure.bus.publisher(),
+                then: Arc::clone(&infrastructure.bus.publisher),
             },
-            infrastructure.bus.relay_wake(),
+            infrastructure.bus.appended.clone(),
             infrastructure.system.next(),
             config.poll_interval,
             self.last_stop.clone(),
@@ -167,8 +172,13 @@ where
     }
 }
 
-fn chores(config: &Config, services: &Services, infrastructure: &Infrastructure) -> Vec<Chore> {
+fn chores(
+    config: &Config,
+    services: &Services,
+    infrastructure: &Arc<Infrastructure>,
+) -> Vec<Chore> {
     let ttl = config.idempotency_ttl;
+    let retention = config.event_retention;
     let clock = Arc::clone(&infrastructure.system);
     let keys = Arc::new(infrastructure.database.idempotency_keys());
     vec![
@@ -196,5 +206,27 @@ fn chores(config: &Config, services: &Services, infrastructure: &Infrastructure)
             Arc::clone(&services.content),
             |content| async move { content.sweep_blobs().await.map(u64::from) },
         ),
+        chore(
+            "event log",
+            Arc::clone(infrastructure),
+            move |infrastructure| async move { keep_log(retention, &infrastructure).await },
+        ),
     ]
+}
+
+/// Makes room in the event log, and takes away what has had its time there.
+async fn keep_log(
+    retention: Option<Duration>,
+    infrastructure: &Infrastructure,
+) -> archesai_platform::Result<u64> {
+    infrastructure.database.tend_events().await?;
+    let Some(retention) = retention else {
+        return Ok(0);
+    };
+    let trail = infrastructure.database.trail();
+    let now = infrastructure.system.now();
+    // What is not counted yet stays until it is.
+    let counted = now - UsageProjection::lag(&infrastructure.database, now).await?;
+    let before = counted.min(now - retention);
+    expire(&trail, &*infrastructure.vault, before).await
 }

@@ -26,6 +26,9 @@ const KINDS: [&str; 5] = ["user", "session", "api_key", "member", "artifact"];
 /// later than that.
 const BELIEVED: Duration = Duration::from_secs(1);
 
+/// How many changes are heard of at once.
+const PIECE: u32 = 1_000;
+
 /// How often to look.
 const RHYTHM: Duration = Duration::from_millis(250);
 
@@ -50,11 +53,8 @@ impl Forgetting {
         let mut mark = None;
         while !stop.is_cancelled() {
             let began = Instant::now();
-            match timeout(BELIEVED, self.look(mark.clone())).await {
-                Ok(Ok(now)) => {
-                    mark = Some(now);
-                    self.freshness.confirm(began, BELIEVED);
-                }
+            match timeout(BELIEVED, self.look(&mut mark)).await {
+                Ok(Ok(())) => self.freshness.confirm(began, BELIEVED),
                 Ok(Err(error)) => {
                     let error = &error as &dyn std::error::Error;
                     tracing::warn!(error, "hearing what others changed");
@@ -68,18 +68,24 @@ impl Forgetting {
         }
     }
 
-    /// Forgets what has changed since a mark; answers the next one.
-    async fn look(&self, mark: Option<Mark>) -> Result<Mark> {
+    /// Forgets what has changed since a mark, and moves it on.
+    async fn look(&self, mark: &mut Option<Mark>) -> Result<()> {
         let Some(mark) = mark else {
-            return self.log.mark().await;
+            *mark = Some(self.log.mark().await?);
+            return Ok(());
         };
-        let (events, mark) = self.log.since(mark, &KINDS).await?;
-        for event in &events {
-            if let Err(error) = self.forget(event).await {
-                tracing::error!(event = %event.kind, %error, "an event that nobody understands");
+        loop {
+            let piece = self.log.since(mark.clone(), &KINDS, PIECE).await?;
+            for event in &piece.events {
+                if let Err(error) = self.forget(event).await {
+                    tracing::error!(event = %event.kind, %error, "an event that nobody understands");
+                }
+            }
+            *mark = piece.mark;
+            if piece.is_last {
+                return Ok(());
             }
         }
-        Ok(mark)
     }
 
     async fn forget(&self, event: &LoggedEvent) -> serde_json::Result<()> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use archesai_http::Readiness;
+use archesai_http::{Check, Readiness};
 use archesai_worker::Stop;
 use async_trait::async_trait;
 
@@ -25,12 +25,10 @@ impl Ready {
 
 #[async_trait]
 impl Readiness for Ready {
-    async fn check(&self) -> Vec<(&'static str, Option<String>)> {
-        let stopping = self.stop.is_cancelled();
-        let mut found = vec![("server", stopping.then(|| "stopping".to_owned()))];
-        for (name, answers) in self.infrastructure.check().await {
-            found.push((name, (!answers).then(|| "unavailable".to_owned())));
-        }
+    async fn check(&self) -> Vec<Check> {
+        let stopping = self.stop.is_cancelled().then_some("stopping");
+        let mut found = vec![Check::needed("server", stopping)];
+        found.extend(self.infrastructure.check().await);
         found
     }
 }

@@ -4,10 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use archesai_auth::Clock as _;
 use archesai_http::Metrics;
-use archesai_platform::gauges::{Backlog, Waiting};
+use archesai_platform::{
+    gauges::{Backlog, Waiting},
+    projections::Projection,
+};
 use async_trait::async_trait;
 
-use crate::{compose::Infrastructure, observability::Counts};
+use crate::{
+    compose::{Infrastructure, UsageProjection},
+    observability::Counts,
+};
 
 /// The longest wait for the database; without it the rest is told.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -34,6 +40,15 @@ impl Scrape {
             };
             gauge("busy", pool.busy);
             gauge("free", pool.free);
+        }
+    }
+
+    async fn lag(&self) {
+        let now = self.infrastructure.system.now();
+        let lag = UsageProjection::lag(&self.infrastructure.database, now);
+        if let Ok(Ok(lag)) = tokio::time::timeout(PATIENCE, lag).await {
+            metrics::gauge!("archesai_read_model_lag_seconds", "read_model" => UsageProjection::NAME)
+                .set(lag.as_secs_f64());
         }
     }
 
@@ -66,7 +81,7 @@ impl Scrape {
 impl Metrics for Scrape {
     async fn render(&self) -> String {
         self.connections();
-        self.backlog().await;
+        tokio::join!(self.backlog(), self.lag());
         self.counts.render()
     }
 }

@@ -2,7 +2,7 @@
 
 use archesai_content::{
     Artifact, ArtifactFilter, ArtifactId, ArtifactSort, Cursor, CursorKey, Error, Json,
-    OrganizationId, Page, Slice, UserId,
+    OrganizationId, Page, Slice, UserId, ports::Leftover,
 };
 use diesel::{
     prelude::*,
@@ -213,17 +213,21 @@ pub(super) fn delete(
     connection: &mut SqliteConnection,
     organization: OrganizationId,
     id: ArtifactId,
-) -> TaskResult<Option<String>> {
+) -> TaskResult<Option<Leftover>> {
     // Passages, their words and vectors go with it, by cascade and trigger.
-    let blob_key = diesel::delete(
+    let deleted: Option<(String, i64, i64)> = diesel::delete(
         artifacts::table
             .find(Id(id.0))
             .filter(artifacts::organization_id.eq(Id(organization.0))),
     )
-    .returning(artifacts::blob_key)
+    .returning((artifacts::blob_key, artifacts::size, artifacts::version))
     .get_result(connection)
     .optional()?;
-    Ok(blob_key)
+    Ok(deleted.map(|(blob_key, size, version)| Leftover {
+        blob_key,
+        size: unsigned(size),
+        version: unsigned(version),
+    }))
 }
 
 pub(super) fn find_text(

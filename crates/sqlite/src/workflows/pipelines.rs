@@ -183,15 +183,17 @@ pub(super) fn delete(
     connection: &mut SqliteConnection,
     organization: OrganizationId,
     id: PipelineId,
-) -> TaskResult<bool> {
+) -> TaskResult<Option<u64>> {
     // Versions, runs and what belongs to them go with it, by cascade.
-    let deleted = diesel::delete(
+    let version: Option<Count<u64>> = diesel::delete(
         pipelines::table
             .find(Id(id.0))
             .filter(pipelines::organization_id.eq(Id(organization.0))),
     )
-    .execute(connection)?;
-    Ok(deleted == 1)
+    .returning(pipelines::version)
+    .get_result(connection)
+    .optional()?;
+    Ok(version.map(|version| version.0))
 }
 
 pub(super) fn find_definition(

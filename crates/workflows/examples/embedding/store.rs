@@ -247,10 +247,14 @@ impl<G: Send + Sync + 'static> Repository for MemoryStore<G> {
         }
     }
 
-    async fn delete_pipeline(&self, organization: OrganizationId, id: PipelineId) -> Result<bool> {
-        if self.find_pipeline(organization, id).await?.is_none() {
-            return Ok(false);
-        }
+    async fn delete_pipeline(
+        &self,
+        organization: OrganizationId,
+        id: PipelineId,
+    ) -> Result<Option<u64>> {
+        let Some(pipeline) = self.find_pipeline(organization, id).await? else {
+            return Ok(None);
+        };
         let mut tables = self.tables.lock().await;
         tables.pipelines.remove(&id);
         tables
@@ -259,7 +263,7 @@ impl<G: Send + Sync + 'static> Repository for MemoryStore<G> {
         tables.runs.retain(|_, run| run.pipeline_id != id);
         let Tables { runs, steps, .. } = &mut *tables;
         steps.retain(|_, (run, _)| runs.contains_key(run));
-        Ok(true)
+        Ok(Some(pipeline.version))
     }
 
     async fn find_definition(

@@ -206,6 +206,11 @@ impl<'a> Machine<'a> {
         }
     }
 
+    /// The steps of the run, as they are now.
+    pub fn steps(&self) -> &[StepRow] {
+        &self.steps
+    }
+
     /// Whether every step has ended and the run has not, so that its outputs
     /// are to be evaluated now; [`conclude`](Self::conclude) must be told how that went.
     pub fn is_complete(&self) -> bool {

@@ -431,11 +431,14 @@ impl<A: Adapters> Service<A> {
         }
         let max_bytes = self.settings.max_results_bytes;
         match scope::of_run(repository, definition, run, &[template], max_bytes).await {
-            Ok(scope) => Ok(Some(Open {
-                by,
-                definition: Arc::clone(definition),
-                scope: Json::Object(scope),
-            })),
+            Ok(mut scope) => {
+                scope::bring_up_to_date(&mut scope, machine);
+                Ok(Some(Open {
+                    by,
+                    definition: Arc::clone(definition),
+                    scope: Json::Object(scope),
+                }))
+            }
             Err(Stop::Step(error)) => {
                 machine.conclude(Err(error));
                 Ok(None)

@@ -152,8 +152,13 @@ impl<A: Adapters> Service<A> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`].
-    pub async fn delete_pipeline(&self, actor: Actor, id: PipelineId) -> Result<()> {
+    /// [`Error::NotFound`]; [`Error::VersionConflict`] if it is not at one of the expected versions.
+    pub async fn delete_pipeline(
+        &self,
+        actor: Actor,
+        id: PipelineId,
+        expected: Option<&[u64]>,
+    ) -> Result<()> {
         let organization = actor.organization_id;
         let now = self.clock.now();
         let transaction = self.store.begin(Scope::Organization(organization)).await?;
@@ -166,9 +171,10 @@ impl<A: Adapters> Service<A> {
                 run_id: state.run.id,
             }));
         }
-        let deleted = transaction.delete_pipeline(organization, id);
-        if !deleted.await? {
-            return Err(Error::NotFound);
+        let deleted = transaction.delete_pipeline(organization, id).await?;
+        let version = deleted.ok_or(Error::NotFound)?;
+        if expected.is_some_and(|expected| !expected.contains(&version)) {
+            return Err(Error::VersionConflict);
         }
         events.push(Event::PipelineDeleted { pipeline_id: id });
         let record = |event| self.recorded(organization, Some(actor.user_id), now, event);

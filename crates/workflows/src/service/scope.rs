@@ -6,7 +6,7 @@ use super::prepare::Stop;
 use crate::{
     Error, Json, StepError, ToolError,
     definition::{Definition, Template},
-    engine::RunRow,
+    engine::{Machine, RunRow},
     ports::{Repository, StepResult},
 };
 
@@ -76,13 +76,30 @@ fn about(run: &RunRow) -> Json {
     ]))
 }
 
-fn of_step(result: StepResult) -> (String, Json) {
-    let error = |error: StepError| {
-        Json::Object(BTreeMap::from([
-            ("code".to_owned(), Json::from(error.code)),
-            ("message".to_owned(), Json::from(error.message)),
-        ]))
+/// Tells how steps have ended that are not written yet.
+pub(super) fn bring_up_to_date(scope: &mut BTreeMap<String, Json>, machine: &Machine<'_>) {
+    let Some(Json::Object(steps)) = scope.get_mut("steps") else {
+        return;
     };
+    for row in machine.steps() {
+        let Some(Json::Object(step)) = steps.get_mut(&row.step) else {
+            continue;
+        };
+        step.insert("status".to_owned(), Json::from(row.status.as_str()));
+        if let Some(why) = machine.errors().get(&row.id) {
+            step.insert("error".to_owned(), error(why.clone()));
+        }
+    }
+}
+
+fn error(error: StepError) -> Json {
+    Json::Object(BTreeMap::from([
+        ("code".to_owned(), Json::from(error.code)),
+        ("message".to_owned(), Json::from(error.message)),
+    ]))
+}
+
+fn of_step(result: StepResult) -> (String, Json) {
     let members = BTreeMap::from([
         ("output".to_owned(), result.output.unwrap_or_default()),
         (

@@ -7,7 +7,7 @@ use std::{
 };
 
 use archesai_workflows::{
-    Call, Error, Json, Move, Outcome, Run, RunId, RunStatus, WorkerId,
+    Call, Error, Json, Move, Outcome, Run, RunId, RunStatus, ToolError, WorkerId,
     ports::{Pool, Scope, Store as _, Unfinished},
 };
 
@@ -215,4 +215,27 @@ async fn outputs_that_cannot_be_evaluated_fail_the_run() {
         ("expression_failed", None)
     );
     assert!(error.message.starts_with("/outputs/x: "));
+}
+
+#[tokio::test]
+async fn outputs_see_how_the_last_step_ended() {
+    let world = World::new(|call| match call.input.get("value") {
+        Some(Json::Null) => Err(ToolError::permanent("broken", "it is broken")),
+        _ => echo(call),
+    });
+    for (input, expected) in [
+        (r#"{"value": 1}"#, r#"{"how": "succeeded", "why": null}"#),
+        (
+            r#"{"value": null}"#,
+            r#"{"how": "failed", "why": {"code": "broken", "message": "it is broken"}}"#,
+        ),
+    ] {
+        let definition = format!(
+            r#"{{"steps": [{{"id": "a", "tool": "do", "with": {input}, "on_error": "continue"}}],
+                "outputs": {{"how": "{{{{ steps.a.status }}}}", "why": "{{{{ steps.a.error }}}}"}}}}"#
+        );
+        let run = world.finish(&definition, "{}").await;
+        assert_eq!(run.status, RunStatus::Succeeded, "{:?}", run.error);
+        assert_eq!(run.output, Some(json(expected)));
+    }
 }

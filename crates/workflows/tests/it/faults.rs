@@ -428,8 +428,11 @@ async fn a_deleted_pipeline_takes_its_runs_along() {
     let run = world.start(ONE, "{}").await;
     let call = world.claim_call(WORKER).await;
     let before = world.events().await.len();
-    let deleted = world.service.delete_pipeline(ME, run.pipeline_id).await;
-    deleted.unwrap();
+    let delete = |versions| world.service.delete_pipeline(ME, run.pipeline_id, versions);
+    let refused = delete(Some(&[2, 3])).await;
+    assert!(matches!(refused, Err(Error::VersionConflict)));
+    assert_eq!(world.events().await[before..], [""; 0]);
+    delete(Some(&[2, 1])).await.unwrap();
     assert_eq!(world.events().await[before..], ["run.cancelled"]);
     let late = world.service.finish(&call, Ok(Outcome::Done(Json::Null)));
     assert!(matches!(late.await, Err(Error::LeaseLost)));

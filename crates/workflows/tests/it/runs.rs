@@ -249,7 +249,7 @@ async fn another_organization_sees_nothing() {
         service.cancel_run(stranger, run.id).await.err(),
         service.pipeline(other, run.pipeline_id).await.err(),
         service
-            .delete_pipeline(stranger, run.pipeline_id)
+            .delete_pipeline(stranger, run.pipeline_id, None)
             .await
             .err(),
         service

@@ -187,7 +187,7 @@ fn kind(contract: &Contract, module: &str, hint: &str, schema: &Schema) -> Resul
     let within = |schema| resolve(contract, module, hint, schema).map(|inner| inner.kind);
     Ok(match (schema.kind(), format) {
         (None, None) if schema.properties.len() == 0 => Kind::Any,
-        (Some("string"), None | Some("email" | "uri")) => Kind::Text,
+        (Some("string"), None | Some("date" | "email" | "uri")) => Kind::Text,
         (Some("string"), Some("password")) => Kind::Secret,
         (Some("string"), Some("binary")) => Kind::Bytes,
         (Some("string"), Some("uuid")) => Kind::Uuid,

@@ -146,6 +146,7 @@ pub(super) fn constraints(schema: &Schema, kind: &Kind) -> Vec<String> {
             let pattern = schema.pattern.as_deref();
             add("pattern", pattern.map(emit::literal));
             let format = match schema.format.as_deref() {
+                Some("date") => Some("Date"),
                 Some("email") => Some("Email"),
                 Some("uri") => Some("Uri"),
                 Some("password") => Some("Password"),

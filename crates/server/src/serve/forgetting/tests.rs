@@ -48,7 +48,8 @@ impl Cluster {
     /// Has one node hear of everything so far.
     async fn tell(&self, node: &Services) {
         let forgetting = Forgetting::new(node, &self.infrastructure);
-        forgetting.look(Some(self.begin.clone())).await.unwrap();
+        let mut mark = Some(self.begin.clone());
+        forgetting.look(&mut mark).await.unwrap();
     }
 
     async fn sign_up(&self, number: u128) -> SignedIn {

@@ -4,11 +4,15 @@ use tokio::task::JoinHandle;
 
 /// A task that is ended when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Task(JoinHandle<()>);
+pub struct Task(JoinHandle<()>);
 
 impl Task {
-    /// Begins a task on the runtime this is called in.
-    pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
+    /// Begins a task.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
         Self(tokio::spawn(work))
     }
 }
