@@ -79,6 +79,7 @@ const PIPELINE: PipelineId = PipelineId(2);
 pub(super) async fn measure(scratch: &Scratch) {
     let database = Database::open(&server(scratch)).await.unwrap();
     let store = database.store();
+    found(&store).await;
     store.insert_pipeline(&pipeline()).await.unwrap();
     let mut free = connections(&scratch.owner_url()).await;
     let mut fenced = connections(&scratch.server_url()).await;
@@ -96,6 +97,23 @@ pub(super) async fn measure(scratch: &Scratch) {
         "repository": median(repository),
     });
     println!("{figures}");
+}
+
+/// Makes the organization whose pipeline is read.
+async fn found(store: &Postgres<Pooled>) {
+    use archesai_organizations::{Organization, OrganizationId, Plan, ports::Repository as _};
+
+    let organization = Organization {
+        id: OrganizationId(OURS.0),
+        name: "measured".to_owned(),
+        plan: Plan::default(),
+        credits: 0,
+        personal_of: None,
+        version: 1,
+        created_at: UNIX_EPOCH,
+        updated_at: UNIX_EPOCH,
+    };
+    store.insert_organization(&organization).await.unwrap();
 }
 
 fn pipeline() -> Pipeline {
