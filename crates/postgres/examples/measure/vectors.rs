@@ -202,10 +202,11 @@ impl Plain {
         );
         client.batch_execute(&set).await.unwrap();
         let sql = format!(
-            "SELECT c.id::text, c.text, c.position, a.name, 1 - (e.vector <=> $1::float4[]::halfvec) \
-             FROM (SELECT chunk, artifact_id, vector FROM chunk_embeddings \
-                 WHERE organization_id = '{:032x}' \
-                 ORDER BY vector <=> $1::float4[]::halfvec LIMIT {NEAREST}) AS e \
+            "SELECT c.id::text, c.text, c.position, a.name, 1 - e.distance \
+             FROM (SELECT chunk, artifact_id, \
+                     vector <=> (SELECT $1::float4[]::halfvec) AS distance \
+                 FROM chunk_embeddings WHERE organization_id = '{:032x}' \
+                 ORDER BY distance LIMIT {NEAREST}) AS e \
              JOIN chunks AS c ON c.sequence = e.chunk JOIN artifacts AS a ON a.id = e.artifact_id",
             OURS.0
         );
